@@ -1,0 +1,45 @@
+// musher.yml, checked.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pipelines/config/pipeline_file.h"
+#include "reactor/component/connections.h"
+
+namespace musher {
+
+struct RedisConfig {
+    std::string url;          // redis://[user:password@]host:port/db, unix:/path; holds secrets
+    std::vector<std::string> sentinels;  // host:port; with `master`, instead of url
+    std::string master;
+    std::string user, password, sentinel_password;
+    int db = 0;
+    bool fsync_always = true; // appendfsync of the embedded server
+    bool embedded = true;     // no `queue:` given
+};
+
+struct DaemonConfig {
+    std::string file;         // absolute; empty when made from flags
+    std::string folder;
+    std::string state;        // absolute
+    std::string node;         // name shown
+    std::string timezone = "UTC";
+    std::vector<std::string> pipelines;  // absolute paths of directories and files
+    RedisConfig queue;
+    std::string http_listen;  // empty: none
+    std::string http_token;
+    std::string http_path_prefix;
+    std::string http_users_file;
+    std::string log_level = "info";
+    std::string log_to = "stderr";
+    std::string log_tty;
+    Duration history_keep = std::chrono::hours(24 * 7);
+    int history_jobs = 100'000;
+    Connections connections;
+    Json environment = Json::object();  // seen as env
+    Json vars = Json::object();
+};
+
+}  // namespace musher

@@ -1,0 +1,52 @@
+// One pipeline file, checked against every table: what `run`, `check` and `explain` share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reactor/component/schema.h"
+#include "reactor/component/source.h"
+#include "reactor/component/step.h"
+
+namespace musher {
+
+struct StepConfig {
+    std::string kind;         // xz_compress, directory, …
+    std::string id;           // given, or kind, or kind-2, … unique in the file
+    const StepEntry* entry = nullptr;
+    bool sink = false;
+    Value options;            // a map; positions are the file's
+    std::optional<Value> when;     // bare expression
+    Duration timeout{0};      // 0: none
+    Position at;
+};
+
+struct LimitsConfig {
+    int parallel = 4;
+    int attempts = 5;
+    Duration backoff_from = std::chrono::seconds(1);
+    Duration backoff_to = std::chrono::minutes(5);
+    Duration timeout{0};
+    int waiting = 1000;
+    int rate = 0;             // jobs started per second; 0: no limit
+};
+
+struct PipelineConfig {
+    std::string name;
+    std::string file;         // absolute path
+    std::string folder;       // of the file
+    std::string text;         // the file's content, for revisions
+    std::string description;
+    std::string source_kind;
+    const SourceEntry* source = nullptr;
+    Value source_options;
+    std::optional<Value> when, key, dedupe;   // bare / ${…} / bare
+    std::vector<StepConfig> steps, on_failure;
+    LimitsConfig limits;
+    bool direct = false;      // via: direct
+    std::string queue;        // a redis connection's name; empty: the default queue
+    int priority = 0;
+};
+
+}  // namespace musher

@@ -1,0 +1,56 @@
+// Options whose string leaves may hold ${…}: compiled at check time, rendered for every job.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipelines/expr/expression.h"
+#include "reactor/component/schema.h"
+
+namespace musher {
+
+/// One string with its ${…} parts. "$${" is a literal "${". Loop thread only.
+class TextTemplate {
+  public:
+    static Result<TextTemplate> compile(std::shared_ptr<LuaSandbox> sandbox,
+                                        const std::string& text, const Position& at);
+    /// A string made of exactly one ${…} keeps its type; otherwise the parts are joined as text
+    /// (a nil, a list or a map inside a text is an error).
+    Result<Json> render(const Bindings& bindings) const;
+    bool constant() const { return parts_.empty(); }
+
+  private:
+    struct Part {
+        std::string text;  // before the expression
+        std::shared_ptr<const Expression> expression;
+    };
+    std::vector<Part> parts_;
+    std::string tail_;
+    Position at_;
+};
+
+/// A component's options: `decode`d once; templated leaves are rendered for every job.
+class OptionsTemplate {
+  public:
+    /// Faults go to `problems`. Templated options hold their ${…}; expression and
+    /// expression_map options are compiled and their rendered value is the expression's result.
+    static OptionsTemplate compile(std::shared_ptr<LuaSandbox> sandbox,
+                                   const std::vector<Option>& table, const Value& map,
+                                   std::string_view what, std::vector<Problem>& problems);
+    /// `usage` naming option, file, line and column when a part cannot be rendered or converted.
+    Result<Options> render(const Bindings& bindings) const;
+    /// Without any job: templated leaves are left as written. For static checks and probes.
+    const Options& fixed() const { return fixed_; }
+
+  private:
+    struct Leaf {
+        Json::json_pointer where;
+        const Option* option;
+        TextTemplate text;
+    };
+    Options fixed_;
+    std::vector<Leaf> leaves_;
+};
+
+}  // namespace musher

@@ -1,0 +1,108 @@
+// JobQueue: the one interface over Redis and memory. One object per queue name.
+//
+// Every call is atomic on the server and idempotent under re-sending: a lost answer is an error
+// (`unavailable`) and the caller may call again. Loop thread only; a Cancel ends the wait, not
+// the effect.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pipelines/queue/job.h"
+#include "reactor/component/source.h"
+#include "reactor/task/task.h"
+
+namespace musher {
+
+enum class PutCode { accepted, known_id, known_dedupe, full };
+enum class BeatCode { held, gone, stolen, cancel };
+enum class AckCode { acked, gone, stolen };
+
+struct Ack {
+    std::string id;
+    std::string token;
+    Json story;   // kept with the finished job, cut to 4 KiB
+};
+struct Beat {
+    std::string id;
+    std::string token;
+    Json progress = nullptr;
+};
+struct Defeat {               // a failed attempt
+    std::string id;
+    std::string token;
+    Error error;
+    Json story;
+    bool retry = true;        // false: straight to the dead set
+    milliseconds delay{0};    // before the next attempt
+    JobState state = JobState::dead;  // when it does not go on: dead or cancelled
+};
+struct QueueStats {
+    std::uint64_t waiting = 0, delayed = 0, running = 0, done = 0, dead = 0;
+    std::int64_t oldest_ms = 0;   // age of the oldest waiting job
+    std::int64_t next_due_ms = 0; // wall clock of the next delayed job; 0: none
+    bool paused = false;
+    Json counters = Json::object();
+};
+struct Claimed {
+    std::vector<Claim> claims;
+    milliseconds next_due{0};  // when the next delayed job is due; 0: none
+};
+struct CycleIn {
+    std::vector<Ack> acks;
+    std::vector<Beat> beats;
+    std::size_t claim = 0;
+};
+struct CycleOut {
+    std::vector<AckCode> acks;
+    std::vector<BeatCode> beats;
+    Claimed claimed;
+};
+struct JobFilter {
+    std::optional<JobState> state;
+    std::string after;        // `next` of the page before
+    std::size_t limit = 50;
+};
+struct JobPage {
+    std::vector<JobRow> items;
+    std::string next;         // empty: the last page
+};
+
+class JobQueue {
+  public:
+    virtual ~JobQueue() = default;
+    virtual const std::string& name() const = 0;
+
+    /// One code per job, in order. Durable by the connection's class when it returns.
+    virtual Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) = 0;
+    /// Acks, heartbeats and claims in one round trip: the steady state.
+    virtual Task<Result<CycleOut>> cycle(CycleIn in, Cancel& cancel) = 0;
+    /// `conflict` when the token no longer holds the job. True: it goes on (delayed); false: it
+    /// is in the dead set (tries used up, or no retry).
+    virtual Task<Result<bool>> fail(Defeat defeat, Cancel& cancel) = 0;
+    /// Back to ready, no try spent: holds and shutdown.
+    virtual Task<Result<void>> release(std::string id, std::string token, Cancel& cancel) = 0;
+    /// Stores a receipt; `conflict` when the token no longer holds the job.
+    virtual Task<Result<void>> store_receipt(std::string id, std::string token, Receipt receipt,
+                                             Cancel& cancel) = 0;
+    /// Jobs whose lease ran out go back to ready, or to dead as `poison`. Returns how many.
+    virtual Task<Result<std::size_t>> reap(Cancel& cancel) = 0;
+
+    virtual Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,
+                                                     Cancel& cancel) = 0;
+    virtual Task<Result<JobRow>> show(std::string id, Cancel& cancel) = 0;  // `not_found`
+    virtual Task<Result<JobPage>> list(JobFilter filter, Cancel& cancel) = 0;
+    virtual Task<Result<QueueStats>> stats(Cancel& cancel) = 0;
+    /// Waiting or delayed: buried as cancelled now. Running: its holder hears it at the next beat.
+    virtual Task<Result<JobState>> cancel_job(std::string id, Cancel& cancel) = 0;
+    /// A dead job runs again, keeping its receipts; `conflict` when its dedupe value is taken.
+    virtual Task<Result<void>> replay(std::string id, Cancel& cancel) = 0;
+    /// A delayed job becomes due now.
+    virtual Task<Result<void>> hasten(std::string id, Cancel& cancel) = 0;
+    virtual Task<Result<void>> set_paused(bool paused, Cancel& cancel) = 0;
+    /// Forgets finished (done, dead) jobs; returns how many.
+    virtual Task<Result<std::size_t>> purge(JobState state, Cancel& cancel) = 0;
+};
+
+}  // namespace musher

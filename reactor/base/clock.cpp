@@ -1,0 +1,132 @@
+#include "reactor/base/clock.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <mutex>
+
+namespace musher {
+
+Instant RealClock::now() const { return std::chrono::steady_clock::now(); }
+
+std::int64_t RealClock::wall_ms() const {
+    using std::chrono::system_clock;
+    return std::chrono::duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+void ManualClock::advance(Duration by) {
+    now_ += by;
+    wall_ms_ += std::chrono::duration_cast<milliseconds>(by).count();
+}
+
+std::string format_time(std::int64_t wall_ms) {
+    const std::time_t seconds = static_cast<std::time_t>(wall_ms / 1000);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
+                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                       wall_ms % 1000);
+}
+
+namespace {
+Result<std::tm> local_parts(std::time_t seconds, const std::string& zone) {
+    std::tm parts{};
+    if (zone == "UTC") {
+        gmtime_r(&seconds, &parts);
+        return parts;
+    }
+    if (zone.empty() || zone.find("..") != std::string::npos || zone.front() == '/' ||
+        !std::filesystem::is_regular_file("/usr/share/zoneinfo/" + zone)) {
+        return fail(Errc::usage, "unknown time zone '" + zone + "'",
+                    "use a name such as Europe/Vienna (needs the package tzdata), or UTC");
+    }
+    // The C library converts for one zone per process: switch under a lock, restore at once.
+    static std::mutex guard;
+    const std::lock_guard lock(guard);
+    const char* old = std::getenv("TZ");
+    const std::string saved = old ? old : "";
+    setenv("TZ", zone.c_str(), 1);
+    tzset();
+    localtime_r(&seconds, &parts);
+    if (old) {
+        setenv("TZ", saved.c_str(), 1);
+    } else {
+        unsetenv("TZ");
+    }
+    tzset();
+    return parts;
+}
+
+struct Unit {
+    std::string_view suffix;
+    std::uint64_t factor;
+};
+constexpr std::array kDurationUnits = {
+    Unit{"ms", 1'000'000},           Unit{"s", 1'000'000'000},
+    Unit{"m", 60'000'000'000},       Unit{"h", 3'600'000'000'000},
+    Unit{"d", 86'400'000'000'000},
+};
+constexpr std::array kSizeUnits = {
+    Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20}, Unit{"GiB", 1ULL << 30},
+    Unit{"TiB", 1ULL << 40}, Unit{"B", 1},            Unit{"", 1},
+};
+
+template <std::size_t N>
+Result<std::uint64_t> parse_units(std::string_view text, const std::array<Unit, N>& units,
+                                  std::string_view expected) {
+    const auto wrong = [&] {
+        return fail(Errc::usage, fmt::format("'{}' is not {}", text, expected));
+    };
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [rest, failed] = std::from_chars(text.data(), end, number);
+    if (failed != std::errc() || rest == text.data()) return wrong();
+    const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
+    for (const Unit& unit : units) {
+        if (unit.suffix != suffix) continue;
+        if (number > static_cast<std::uint64_t>(INT64_MAX) / unit.factor) return wrong();
+        return number * unit.factor;
+    }
+    return wrong();
+}
+
+template <std::size_t N>
+std::string format_units(std::uint64_t value, const std::array<Unit, N>& units) {
+    const Unit* best = nullptr;
+    for (const Unit& unit : units) {
+        if (value % unit.factor == 0 && (!best || unit.factor > best->factor)) best = &unit;
+    }
+    if (value == 0 || !best) best = &units.front();
+    return fmt::format("{}{}", value / best->factor, best->suffix);
+}
+}  // namespace
+
+Result<std::string> format_date(std::int64_t wall_ms, const std::string& zone) {
+    MUSHER_TRY(const std::tm parts, local_parts(static_cast<std::time_t>(wall_ms / 1000), zone));
+    return fmt::format("{:04}-{:02}-{:02}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday);
+}
+
+Result<Duration> parse_duration(std::string_view text) {
+    if (text == "0") return Duration(0);
+    MUSHER_TRY(const std::uint64_t ns,
+               parse_units(text, kDurationUnits, "a duration; write 250ms, 2s, 5m, 1h or 7d"));
+    return Duration(ns);
+}
+
+std::string format_duration(Duration value) {
+    return format_units(static_cast<std::uint64_t>(value.count()), kDurationUnits);
+}
+
+Result<std::uint64_t> parse_size(std::string_view text) {
+    return parse_units(text, kSizeUnits, "a size; write 512, 64KiB, 10MiB or 2GiB");
+}
+
+std::string format_size(std::uint64_t bytes) {
+    if (bytes < 1024) return fmt::format("{}", bytes);
+    return format_units(bytes, kSizeUnits);
+}
+
+}  // namespace musher

@@ -1,0 +1,33 @@
+#include "reactor/base/json.h"
+
+namespace musher {
+
+Result<Json> parse_json(std::string_view text) {
+    try {
+        return Json::parse(text);
+    } catch (const Json::exception& caught) {
+        return fail(Errc::corrupt, std::string("not JSON: ") + caught.what());
+    }
+}
+
+std::string to_line(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json to_json(const Error& error) {
+    return Json{{"code", info(error.code).name},
+                {"message", error.message},
+                {"hint", error.hint.empty() ? std::string(info(error.code).hint) : error.hint},
+                {"context", error.context}};
+}
+
+Error error_from_json(const Json& value) {
+    Error error(errc_from_name(value.value("code", "internal")), value.value("message", ""),
+                value.value("hint", ""));
+    for (const Json& line : value.value("context", Json::array())) {
+        if (line.is_string()) error.context.push_back(line.get<std::string>());
+    }
+    return error;
+}
+
+}  // namespace musher

@@ -1,0 +1,20 @@
+// The dynamic type of facts, outputs and everything written as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "reactor/base/error.h"
+
+namespace musher {
+
+using Json = nlohmann::json;
+
+/// Parses one document; `corrupt` with the library's position otherwise.
+Result<Json> parse_json(std::string_view text);
+/// One line; invalid UTF-8 is replaced, never thrown on.
+std::string to_line(const Json& value);
+/// The Error shape of the contract: code, message, hint, context.
+Json to_json(const Error& error);
+Error error_from_json(const Json& value);
+
+}  // namespace musher

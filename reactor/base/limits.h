@@ -1,0 +1,26 @@
+// Every bound of the program in one place; each says what it protects.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace musher::limits {
+
+inline constexpr std::size_t kSliceBytes = 1 << 20;      // one unit of heavy work
+inline constexpr std::size_t kConfigBytes = 4 << 20;     // a YAML file
+inline constexpr std::size_t kConfigNodes = 100'000;     // YAML nodes, aliases expanded
+inline constexpr int kConfigDepth = 64;                  // nesting of a YAML file
+inline constexpr std::size_t kQueueBatch = 32;           // jobs per script call
+inline constexpr std::size_t kQueueDepth = 4;            // script calls in flight
+inline constexpr std::size_t kStoryBytes = 4096;         // a finished job's story
+inline constexpr std::size_t kOutputBytes = 64 << 10;    // exec output kept with the job
+inline constexpr std::size_t kScanWindow = 4096;         // directory entries in memory at a scan
+inline constexpr std::size_t kOrderWindow = 100'000;     // entries that `order:` sorts exactly
+inline constexpr std::size_t kFileBatch = 256;           // renames per group commit
+inline constexpr int kHops = 8;                          // a file's own output read as input
+inline constexpr int kStalls = 2;                        // lease losses before `poison`
+inline constexpr std::chrono::milliseconds kLoopCall{5};  // longest call on the loop
+inline constexpr std::chrono::seconds kLease{30};
+inline constexpr std::chrono::seconds kBeat{10};
+
+}  // namespace musher::limits

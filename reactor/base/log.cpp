@@ -1,0 +1,97 @@
+#include "reactor/base/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/systemd_sink.h>
+#include <spdlog/spdlog.h>
+
+namespace musher::log {
+
+namespace {
+constexpr const char* kLinePattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
+
+spdlog::level::level_enum native(Level level) {
+    switch (level) {
+        case Level::debug:
+            return spdlog::level::debug;
+        case Level::info:
+            return spdlog::level::info;
+        case Level::warning:
+            return spdlog::level::warn;
+        case Level::error:
+            return spdlog::level::err;
+    }
+    return spdlog::level::err;
+}
+
+spdlog::logger& target() {
+    static std::shared_ptr<spdlog::logger> logger = [] {
+        auto made = std::make_shared<spdlog::logger>(
+            "musher", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+        made->set_level(spdlog::level::warn);
+        made->set_pattern(kLinePattern, spdlog::pattern_time_type::utc);
+        made->flush_on(spdlog::level::debug);
+        return made;
+    }();
+    return *logger;
+}
+
+/// Bare where it reads well, quoted where it would not be one word.
+std::string value_text(const Json& value) {
+    if (value.is_string()) {
+        const std::string& text = value.get_ref<const std::string&>();
+        const bool plain = !text.empty() && text.find_first_of(" \t\r\n\"=\\") == std::string::npos;
+        if (plain) return text;
+    }
+    return to_line(value);
+}
+}  // namespace
+
+Result<void> open(std::string_view to, Level level) {
+    try {
+        std::shared_ptr<spdlog::sinks::sink> sink;
+        if (to == "stderr") {
+            sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+        } else if (to == "journald") {
+            sink = std::make_shared<spdlog::sinks::systemd_sink_mt>();
+        } else {
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string(to));
+        }
+        target().sinks().assign(1, std::move(sink));
+        target().set_level(native(level));
+        if (to == "journald") {
+            target().set_pattern("%v");
+        } else {
+            target().set_pattern(kLinePattern, spdlog::pattern_time_type::utc);
+        }
+        return {};
+    } catch (const spdlog::spdlog_ex& caught) {
+        return fail(Errc::unavailable, std::string("log: ") + caught.what());
+    }
+}
+
+bool enabled(Level level) noexcept { return target().should_log(native(level)); }
+
+void set_level(Level level) noexcept { target().set_level(native(level)); }
+
+Result<Level> parse_level(std::string_view name) {
+    if (name == "debug") return Level::debug;
+    if (name == "info") return Level::info;
+    if (name == "warning") return Level::warning;
+    if (name == "error") return Level::error;
+    return fail(Errc::usage, "'" + std::string(name) + "' is not debug, info, warning or error");
+}
+
+void write(Level level, std::string_view event, const Json& fields) {
+    if (!enabled(level)) return;
+    std::string line(event);
+    for (const auto& [name, value] : fields.items()) {
+        line += ' ';
+        line += name;
+        line += '=';
+        line += value_text(value);
+    }
+    target().log(native(level), line);
+}
+
+}  // namespace musher::log

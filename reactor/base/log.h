@@ -1,0 +1,35 @@
+// One event name and its fields per line. The only logging facade.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "reactor/base/json.h"
+
+namespace musher::log {
+
+enum class Level { debug, info, warning, error };
+
+/// Sends lines to stderr, the journal (journald's socket) or a file. Called once, at start.
+Result<void> open(std::string_view to, Level level);
+bool enabled(Level level) noexcept;
+void set_level(Level level) noexcept;
+Result<Level> parse_level(std::string_view name);
+
+/// `event` is snake_case with dots ("job.done"); `fields` is an object. Any thread.
+void write(Level level, std::string_view event, const Json& fields = Json::object());
+
+inline void debug(std::string_view event, const Json& fields = Json::object()) {
+    if (enabled(Level::debug)) write(Level::debug, event, fields);
+}
+inline void info(std::string_view event, const Json& fields = Json::object()) {
+    write(Level::info, event, fields);
+}
+inline void warning(std::string_view event, const Json& fields = Json::object()) {
+    write(Level::warning, event, fields);
+}
+inline void error(std::string_view event, const Json& fields = Json::object()) {
+    write(Level::error, event, fields);
+}
+
+}  // namespace musher::log

@@ -1,0 +1,34 @@
+// Small things done to text: names for JSON, nearest names, globs, hex.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace musher {
+
+bool is_utf8(std::string_view bytes) noexcept;
+/// The bytes as they are when UTF-8, else with every byte over 0x7f and '%' percent-escaped.
+std::string escape_name(std::string_view bytes);
+/// Undoes escape_name's percent forms.
+std::string unescape_name(std::string_view text);
+
+/// The candidate with the smallest edit distance, if it is near enough to be meant.
+std::optional<std::string_view> nearest(std::string_view wanted,
+                                        std::span<const std::string_view> candidates);
+
+/// Shell-like match of a whole name: * ? [a-z]. `fold_case` ignores the case of Latin, Greek and
+/// Cyrillic letters. Bytes that are not UTF-8 match themselves.
+bool glob_match(std::string_view pattern, std::string_view name, bool fold_case);
+
+std::string to_hex(std::span<const unsigned char> bytes);
+/// Nothing unless `text` is an even number of hex digits.
+std::optional<std::vector<unsigned char>> from_hex(std::string_view text);
+
+/// Nothing but [a-z0-9_-], 1 to 64 bytes: names of pipelines and steps.
+bool is_identifier(std::string_view text) noexcept;
+
+}  // namespace musher

@@ -1,0 +1,57 @@
+// An event, and the ticket that says what became of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "reactor/base/json.h"
+
+namespace musher {
+
+/// What happened, immutable once admitted. `facts` holds the kind's own fields (event.path, …).
+struct Event {
+    std::string id;      // UUID; the job carries the same
+    std::string source;  // the pipeline's name
+    std::string kind;    // hotfolder, timer, emit, …
+    std::string key;     // set by Intake from `key:`
+    std::int64_t time_ms = 0;  // wall clock at admission
+    std::string date;          // of admission, in `timezone`; the same on every attempt
+    Json facts = Json::object();
+
+    /// The contract's shape: {id, source, kind, key, time, facts}; `date` rides in facts.
+    Json to_json() const;
+    /// What expressions see as `event`: facts plus id, source, key, time, date.
+    Json view() const;
+};
+
+enum class Outcome { done, failed, dead, cancelled };
+std::string_view outcome_name(Outcome outcome);
+
+/// The end of one event, for its source: moves the original, answers the row, …
+struct Settlement {
+    Event event;
+    Outcome outcome = Outcome::done;
+    Error error;   // unless done
+    Json report;   // for a failed original: {error, job, story}
+};
+
+/// Travels with an event from its source to admission. Exactly one of the two is called, on the
+/// loop thread, before the Ticket is destroyed.
+class Ticket {
+  public:
+    virtual ~Ticket() = default;
+    /// The job is durable (or the event needs none: `filtered`). The source may forget it.
+    virtual void accepted(bool filtered) = 0;
+    /// Nothing was stored; the source keeps the event and tries again later.
+    virtual void rejected(const Error& error) = 0;
+};
+
+struct Delivery {
+    Event event;
+    std::string dedupe;  // empty: none; Intake may replace it by `dedupe:`
+    std::unique_ptr<Ticket> ticket;
+};
+
+}  // namespace musher

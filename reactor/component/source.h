@@ -1,0 +1,78 @@
+// Source: what turns the outside world into events.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "reactor/component/connections.h"
+#include "reactor/component/event.h"
+#include "reactor/component/schema.h"
+#include "reactor/loop/loop.h"
+#include "reactor/task/channel.h"
+
+namespace musher {
+
+/// What the queue knows of a job id; sources ask it at recovery.
+enum class Presence { unknown, live, done, dead };
+
+class Ledger {
+  public:
+    virtual ~Ledger() = default;
+    /// One answer per id, in their order.
+    virtual Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,
+                                                     Cancel& cancel) = 0;
+    /// The settlement of a finished id (its report for `dead`), to finish a move after a crash.
+    virtual Task<Result<Settlement>> settlement(std::string id, Cancel& cancel) = 0;
+};
+
+/// Everything a source may touch. Outlives the source.
+struct SourceContext {
+    Loop& loop;
+    std::string pipeline;
+    std::string folder;                 // of the pipeline file: relative paths start here
+    Channel<Delivery>& out;             // a full channel is back-pressure: wait, keep the rest
+    Ledger& ledger;
+    const Connections& connections;
+    std::string node;                   // this reactor's UUID
+};
+
+/// The answer to `musher why PATH`; empty state means "not mine".
+struct Why {
+    std::string state;
+    std::string reason;      // the contract's list
+    std::int64_t since_ms = 0;
+    std::int64_t next_check_ms = 0;
+    std::string detail;
+};
+
+/// Loop thread only. Built by a catalogue's factory, which touches nothing outside.
+class Source {
+  public:
+    virtual ~Source() = default;
+    /// Works until `stop`; returns `cancelled` then. A fault that passes by itself (a folder not
+    /// mounted, a server down) is shown in status() and retried inside, not returned.
+    virtual Task<Result<void>> run(Cancel& stop) = 0;
+    /// No new events after pause() returns; what is in `out` already still goes. Both idempotent.
+    virtual void pause() = 0;
+    virtual void resume() = 0;
+    /// Finishes events whose jobs ended; idempotent. On error nothing is lost: recovery at the
+    /// next start finishes it.
+    virtual Task<Result<void>> settle(std::vector<Settlement> ended, Cancel& cancel) = 0;
+    /// {"ok": bool, "detail": text, …} for `status`.
+    virtual Json status() const = 0;
+    virtual Why why(const std::string& /*path*/) const { return {}; }
+    /// Real effects on a probe (create, rename, lease, connect) for `check --live`.
+    virtual Task<std::vector<Problem>> probe(Cancel& cancel) = 0;
+};
+
+using SourceFactory =
+    std::function<Result<std::unique_ptr<Source>>(const Options&, const SourceContext&)>;
+struct SourceEntry {
+    const Spec& spec;
+    SourceFactory make;
+};
+
+}  // namespace musher

@@ -1,0 +1,45 @@
+#include "reactor/component/value.h"
+
+namespace musher {
+
+const Value* Value::find(std::string_view key) const {
+    for (const Entry& entry : entries) {
+        if (entry.key == key) return &entry.value;
+    }
+    return nullptr;
+}
+
+Json Value::to_json(bool reveal) const {
+    if (secret && !reveal) return "***";
+    switch (kind) {
+        case Kind::null:
+            return nullptr;
+        case Kind::boolean:
+            return boolean;
+        case Kind::integer:
+            return integer;
+        case Kind::real:
+            return real;
+        case Kind::string:
+            return text;
+        case Kind::list: {
+            Json list = Json::array();
+            for (const Value& item : items) list.push_back(item.to_json(reveal));
+            return list;
+        }
+        case Kind::map: {
+            Json map = Json::object();
+            for (const Entry& entry : entries) map[entry.key] = entry.value.to_json(reveal);
+            return map;
+        }
+    }
+    return nullptr;
+}
+
+std::string_view kind_name(Value::Kind kind) {
+    constexpr std::string_view kNames[] = {"nothing", "true or false", "a whole number", "a number",
+                                           "text",    "a list",        "a map"};
+    return kNames[static_cast<std::size_t>(kind)];
+}
+
+}  // namespace musher

@@ -1,0 +1,78 @@
+#include "reactor/loop/loop.h"
+
+#include <cstdlib>
+#include <thread>
+
+#include "reactor/base/limits.h"
+
+namespace musher {
+
+namespace {
+uv_loop_t* init(uv_loop_t* loop) {
+    static const bool sized = [] {
+        const std::string size = std::to_string(Loop::pool_size());
+        setenv("UV_THREADPOOL_SIZE", size.c_str(), 0);
+        return true;
+    }();
+    MUSHER_CHECK(sized && uv_loop_init(loop) == 0);
+    return loop;
+}
+}  // namespace
+
+unsigned Loop::pool_size() {
+    const unsigned cores = std::thread::hardware_concurrency();
+    return (cores == 0 ? 1 : cores) + 4;
+}
+
+Loop::Loop(Clock& clock)
+    : uv_(),
+      clock_((init(&uv_), clock)),
+      ready_([this] { wake(); }),
+      watchdog_(limits::kLoopCall),
+      timers_(*this, clock),
+      heavy_(ready_, pool_size() - 4),
+      root_("musher", ready_, clock) {
+    MUSHER_CHECK(uv_idle_init(&uv_, idle_.get()) == 0);
+    idle_.opened();
+    idle_->data = this;
+}
+
+Loop::~Loop() { MUSHER_CHECK(closed_); }
+
+void Loop::wake() {
+    // An active idle handle makes the next poll return at once.
+    uv_idle_start(idle_.get(), [](uv_idle_t* idle) { static_cast<Loop*>(idle->data)->turn_ready(); });
+}
+
+void Loop::turn_ready() {
+    const Watchdog::Call call(watchdog_, "ready");
+    uv_idle_stop(idle_.get());
+    ready_.drain();
+    if (!ready_.empty()) wake();
+}
+
+Task<void> Loop::drive(Loop& loop, Task<void> main) {
+    Task<void> owned = std::move(main);
+    co_await std::move(owned);
+    loop.main_done_ = true;
+    uv_stop(&loop.uv_);
+}
+
+void Loop::run(Task<void> main) {
+    main_done_ = false;
+    root_.spawn("main", drive(*this, std::move(main)));
+    while (!main_done_ || root_.running() > 0 || !ready_.empty()) {
+        uv_run(&uv_, main_done_ ? UV_RUN_ONCE : UV_RUN_DEFAULT);
+        MUSHER_CHECK(main_done_ || uv_loop_alive(&uv_));
+    }
+}
+
+int Loop::close() {
+    timers_.close();
+    idle_.close();
+    uv_run(&uv_, UV_RUN_DEFAULT);
+    closed_ = true;
+    return uv_loop_close(&uv_);
+}
+
+}  // namespace musher

@@ -1,0 +1,69 @@
+// Durations, sizes, times, names, globs and ids.
+#include <gtest/gtest.h>
+
+#include "reactor/base/clock.h"
+#include "reactor/base/text.h"
+#include "reactor/base/uuid.h"
+
+namespace musher {
+namespace {
+
+TEST(Duration, ReadsAndWritesTheContractsForms) {
+    for (const char* text : {"250ms", "2s", "5m", "1h", "7d", "90s"}) {
+        EXPECT_EQ(format_duration(parse_duration(text).value()), text);
+    }
+    for (const char* text : {"", "5", "s", "-1s", "1.5s", "5 s", "99999999999d"}) {
+        EXPECT_EQ(parse_duration(text).error().code, Errc::usage) << text;
+    }
+}
+TEST(Size, ReadsAndWritesTheContractsForms) {
+    EXPECT_EQ(parse_size("64KiB").value(), 65536u);
+    EXPECT_EQ(parse_size("2GiB").value(), 2ull << 30);
+    EXPECT_EQ(parse_size("512").value(), 512u);
+    EXPECT_EQ(format_size(10ull << 20), "10MiB");
+    EXPECT_FALSE(parse_size("10MB").has_value());
+}
+TEST(Time, IsRfc3339WithMilliseconds) {
+    EXPECT_EQ(format_time(1'700'000'000'123), "2023-11-14T22:13:20.123Z");
+    EXPECT_EQ(format_date(1'700'000'000'000, "UTC").value(), "2023-11-14");
+    EXPECT_EQ(format_date(0, "../../etc/passwd").error().code, Errc::usage);
+}
+TEST(Names, BytesThatAreNotUtf8ArePercentEscaped) {
+    EXPECT_EQ(escape_name("счёт 1.pdf"), "счёт 1.pdf");
+    EXPECT_EQ(escape_name("a\xff%b"), "a%FF%25b");
+    EXPECT_EQ(unescape_name("a%FF%25b"), "a\xff%b");
+    EXPECT_FALSE(is_utf8("\xc0\x80"));
+    EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
+    EXPECT_FALSE(is_utf8("\xe2\x82"));
+    EXPECT_TRUE(is_utf8("\xf0\x9f\x98\x80"));
+}
+TEST(Glob, MatchesWholeNames) {
+    EXPECT_TRUE(glob_match("*.pdf", "A.PDF", true));
+    EXPECT_FALSE(glob_match("*.pdf", "A.PDF", false));
+    EXPECT_TRUE(glob_match("СЧЁТ*.txt", "счёт 7.txt", true));
+    EXPECT_TRUE(glob_match("a[0-9]?.x", "a7я.x", false));
+    EXPECT_FALSE(glob_match("a[!0-9]", "a7", false));
+    EXPECT_TRUE(glob_match("*a*b*c", "xxaxxbxxabc", false));
+    EXPECT_FALSE(glob_match("*.tmp", "tmp", false));
+    EXPECT_TRUE(glob_match("\xff*", "\xff\xfe", false));
+    EXPECT_FALSE(glob_match("[", "[", false));
+    EXPECT_TRUE(glob_match("", "", false));
+}
+TEST(Nearest, FindsWhatWasMeant) {
+    const std::string_view known[] = {"recursive", "match", "settle"};
+    EXPECT_EQ(nearest("recursiv", known).value(), "recursive");
+    EXPECT_EQ(nearest("setle", known).value(), "settle");
+    EXPECT_FALSE(nearest("qqqqqqq", known).has_value());
+}
+TEST(Ids, Uuid7SortsByTimeAndNamesAreStable) {
+    const std::string early = new_uuid7(1000);
+    const std::string late = new_uuid7(2000);
+    EXPECT_LT(early, late);
+    EXPECT_TRUE(is_uuid(early));
+    EXPECT_EQ(early[14], '7');
+    EXPECT_EQ(uuid_of("a"), uuid_of("a"));
+    EXPECT_NE(uuid_of("a"), uuid_of("b"));
+}
+
+}  // namespace
+}  // namespace musher
