@@ -23,7 +23,6 @@ struct Job {
     std::int64_t created_ms = 0;
     std::int64_t due_ms = 0;   // 0: at once
     Event event;
-    int hops = 0;              // files made by musher that were read as input again
     bool on_failure = false;   // runs the pipeline's on_failure steps instead of its steps
     Json failed = nullptr;     // on_failure jobs: the Error and id of the job that died
 

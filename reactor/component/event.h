@@ -19,6 +19,8 @@ struct Event {
     std::int64_t time_ms = 0;  // wall clock at admission
     std::string date;          // of admission, in `timezone`; the same on every attempt
     Json facts = Json::object();
+    std::string file;          // the job's body, as raw bytes: an absolute path; empty: none
+    int hops = 0;              // how often musher's own output came back as input
 
     /// The contract's shape: {id, source, kind, key, time, facts}; `date` rides in facts.
     Json to_json() const;

@@ -63,11 +63,15 @@ class Step {
     /// Filters only: the runner fuses adjacent ones into one pass and never calls run().
     virtual Result<std::unique_ptr<Filter>> filter(const Options&) const { return nullptr; }
     virtual bool is_filter() const { return false; }
-    /// Sinks only: can take the body through `filters` in its own pass.
+    /// False: the step neither reads nor replaces the body (log, set).
+    virtual bool uses_body() const { return true; }
+    /// True: `context.scratch` exists when run() is called.
+    virtual bool needs_scratch() const { return false; }
+    /// Sinks only: can take the body through `filters` in its own pass. The caller reads their
+    /// result() afterwards.
     virtual bool takes_filters() const { return false; }
-    virtual Task<Result<StepResult>> run_filtered(
-        StepContext& context, const Options& options,
-        std::vector<std::unique_ptr<Filter>> filters);
+    virtual Task<Result<StepResult>> run_filtered(StepContext& context, const Options& options,
+                                                  std::vector<std::unique_ptr<Filter>>& filters);
 };
 
 using StepFactory = std::function<std::unique_ptr<Step>()>;
