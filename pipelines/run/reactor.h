@@ -1,0 +1,52 @@
+// Reactor: all pipelines of one process, over one queue connection. What the daemon runs and the
+// control API asks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipelines/config/check.h"
+#include "pipelines/queue/job_queue.h"
+#include "reactor/component/source.h"
+#include "reactor/loop/loop.h"
+
+namespace musher {
+
+/// Loop thread only.
+class Reactor {
+  public:
+    Reactor(Loop& loop, Configuration configuration);
+    ~Reactor();
+
+    /// Locks the state directory, starts the embedded Redis where there is one, then every
+    /// pipeline; `ready` is called once all sources were started. Returns after `stop` when
+    /// everything has ended cleanly, or the error that kept it from starting.
+    Task<Result<void>> run(Cancel& stop, std::function<void()> ready);
+
+    /// The contract's `status --json`; asks every queue for its counts.
+    Task<Result<Json>> status(Cancel& cancel);
+    std::vector<TaskRow> tasks() const;
+    /// {path, state, reason, since, next_check_ms, detail}: files still in a folder, or jobs.
+    Task<Result<Json>> why(std::string path, Cancel& cancel);
+    /// The queue of a pipeline: `not_found` with the nearest name otherwise.
+    Result<JobQueue*> queue(const std::string& pipeline);
+    std::vector<JobQueue*> queues();
+    /// Pauses in the queue's meta: all reactors on it stop claiming; sources stop too.
+    Task<Result<void>> set_paused(std::string pipeline, bool paused, Cancel& cancel);
+    /// An event by hand; returns {id}. `file` (absolute, may be empty) is the body and stays
+    /// where it is. `dry_run`: {key, when, steps: [{id, kind, options}]} rendered, nothing done.
+    Task<Result<Json>> emit(std::string pipeline, std::string file, Json facts, bool dry_run,
+                            Cancel& cancel);
+    /// Reasons why /health is not 200; empty: healthy.
+    std::vector<std::string> unhealthy() const;
+    const DaemonConfig& daemon() const;
+    const std::vector<PipelineConfig>& pipelines() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace musher
