@@ -1,5 +1,6 @@
 #include "reactor/base/error.h"
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>

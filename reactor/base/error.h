@@ -1,7 +1,7 @@
 // The one table of errors: name, exit code, whether a retry can help, whose fault it is.
 #pragma once
 
-#include <array>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -51,6 +51,7 @@ struct Error {
     std::string message;
     std::string hint = {};
     std::vector<std::string> context = {};  // outermost last
+    std::chrono::milliseconds retry_after{0};  // asked for by a server; a later try is welcome
 
     Error() = default;
     Error(Errc c, std::string m) : code(c), message(std::move(m)) {}

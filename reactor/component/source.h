@@ -61,6 +61,8 @@ class Source {
     /// Finishes events whose jobs ended; idempotent. On error nothing is lost: recovery at the
     /// next start finishes it.
     virtual Task<Result<void>> settle(std::vector<Settlement> ended, Cancel& cancel) = 0;
+    /// True: its events' files exist on this host only, so only this host may run their jobs.
+    virtual bool local() const { return false; }
     /// {"ok": bool, "detail": text, …} for `status`.
     virtual Json status() const = 0;
     virtual Why why(const std::string& /*path*/) const { return {}; }
