@@ -15,15 +15,18 @@ std::string to_line(const Json& value) {
 }
 
 Json to_json(const Error& error) {
-    return Json{{"code", info(error.code).name},
-                {"message", error.message},
-                {"hint", error.hint.empty() ? std::string(info(error.code).hint) : error.hint},
-                {"context", error.context}};
+    Json value{{"code", info(error.code).name},
+               {"message", error.message},
+               {"hint", error.hint.empty() ? std::string(info(error.code).hint) : error.hint},
+               {"context", error.context}};
+    if (error.retry_after.count() > 0) value["retry_after_ms"] = error.retry_after.count();
+    return value;
 }
 
 Error error_from_json(const Json& value) {
     Error error(errc_from_name(value.value("code", "internal")), value.value("message", ""),
                 value.value("hint", ""));
+    error.retry_after = std::chrono::milliseconds(value.value("retry_after_ms", std::int64_t{0}));
     for (const Json& line : value.value("context", Json::array())) {
         if (line.is_string()) error.context.push_back(line.get<std::string>());
     }

@@ -8,6 +8,7 @@
 
 #include "reactor/component/connections.h"
 #include "reactor/component/event.h"
+#include "reactor/component/pool.h"
 #include "reactor/component/schema.h"
 #include "reactor/filters/filter.h"
 #include "reactor/loop/loop.h"
@@ -51,6 +52,7 @@ struct StepContext {
     Body& body;
     const std::string& scratch;   // a folder of this attempt's own, removed after it
     const Connections& connections;
+    Pool& pool;                   // live clients shared by all jobs of the reactor
     std::function<void(int percent, const std::string& text)> progress;
 };
 

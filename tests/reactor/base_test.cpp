@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "reactor/base/clock.h"
+#include "reactor/base/json.h"
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
 
@@ -54,6 +55,12 @@ TEST(Nearest, FindsWhatWasMeant) {
     EXPECT_EQ(nearest("recursiv", known).value(), "recursive");
     EXPECT_EQ(nearest("setle", known).value(), "settle");
     EXPECT_FALSE(nearest("qqqqqqq", known).has_value());
+}
+TEST(Errors, KeepTheirRetryAfterThroughJson) {
+    Error error(Errc::unavailable, "the server answered 429");
+    EXPECT_FALSE(to_json(error).contains("retry_after_ms"));
+    error.retry_after = milliseconds(1500);
+    EXPECT_EQ(error_from_json(to_json(error)).retry_after, error.retry_after);
 }
 TEST(Ids, Uuid7SortsByTimeAndNamesAreStable) {
     const std::string early = new_uuid7(1000);
