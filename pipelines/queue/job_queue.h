@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pipelines/queue/job.h"
+#include "reactor/base/limits.h"
 #include "reactor/component/source.h"
 #include "reactor/task/task.h"
 
@@ -19,10 +20,17 @@ enum class PutCode { accepted, known_id, known_dedupe, full };
 enum class BeatCode { held, gone, stolen, cancel };
 enum class AckCode { acked, gone, stolen };
 
+struct QueueOptions {
+    std::size_t waiting = 0;                    // more unfinished jobs than this: `full`; 0: no limit
+    milliseconds lease = limits::kLease;        // silence after which a claim is lost
+    Duration keep = std::chrono::hours(7 * 24);  // finished jobs are remembered so long …
+    std::size_t history = 100'000;              // … and at most so many; dead ones at most so many
+};
+
 struct Ack {
     std::string id;
     std::string token;
-    Json story;   // kept with the finished job, cut to 4 KiB
+    Json story;   // of this attempt; kept with the finished job, cut to 4 KiB
 };
 struct Beat {
     std::string id;
@@ -33,21 +41,26 @@ struct Defeat {               // a failed attempt
     std::string id;
     std::string token;
     Error error;
-    Json story;
+    Json story;               // of this attempt; the queue appends it to the earlier ones
     bool retry = true;        // false: straight to the dead set
     milliseconds delay{0};    // before the next attempt
     JobState state = JobState::dead;  // when it does not go on: dead or cancelled
+    std::string step = {};    // id of the step that failed
+};
+struct Reaped {
+    std::size_t back = 0;       // jobs that wait again
+    std::vector<JobRow> ended;  // buried by this call: as poison, or cancelled while unheld
 };
 struct QueueStats {
-    std::uint64_t waiting = 0, delayed = 0, running = 0, done = 0, dead = 0;
+    std::uint64_t waiting = 0, delayed = 0, running = 0, done = 0, dead = 0, cancelled = 0;
     std::int64_t oldest_ms = 0;   // age of the oldest waiting job
     std::int64_t next_due_ms = 0; // wall clock of the next delayed job; 0: none
     bool paused = false;
-    Json counters = Json::object();
+    Json counters = Json::object();  // since the queue was made: enqueued, claimed, done, …
 };
 struct Claimed {
     std::vector<Claim> claims;
-    milliseconds next_due{0};  // when the next delayed job is due; 0: none
+    milliseconds next_due{0};  // from now until the next delayed job is due; 0: none
 };
 struct CycleIn {
     std::vector<Ack> acks;
@@ -76,32 +89,37 @@ class JobQueue {
 
     /// One code per job, in order. Durable by the connection's class when it returns.
     virtual Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) = 0;
-    /// Acks, heartbeats and claims in one round trip: the steady state.
+    /// Acks, heartbeats and claims in one round trip: the steady state. Claims whose answer was
+    /// lost come back with the next call that claims.
     virtual Task<Result<CycleOut>> cycle(CycleIn in, Cancel& cancel) = 0;
     /// `conflict` when the token no longer holds the job. True: it goes on (delayed); false: it
     /// is in the dead set (tries used up, or no retry).
     virtual Task<Result<bool>> fail(Defeat defeat, Cancel& cancel) = 0;
-    /// Back to ready, no try spent: holds and shutdown.
+    /// Back to ready, no try spent: holds and shutdown. `conflict` when somebody else holds it.
     virtual Task<Result<void>> release(std::string id, std::string token, Cancel& cancel) = 0;
     /// Stores a receipt; `conflict` when the token no longer holds the job.
     virtual Task<Result<void>> store_receipt(std::string id, std::string token, Receipt receipt,
                                              Cancel& cancel) = 0;
-    /// Jobs whose lease ran out go back to ready, or to dead as `poison`. Returns how many.
-    virtual Task<Result<std::size_t>> reap(Cancel& cancel) = 0;
+    /// Jobs whose lease ran out go back to ready, or to dead as `poison`. Also forgets what is
+    /// older than `keep`. Bounded work per call.
+    virtual Task<Result<Reaped>> reap(Cancel& cancel) = 0;
 
     virtual Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,
                                                      Cancel& cancel) = 0;
     virtual Task<Result<JobRow>> show(std::string id, Cancel& cancel) = 0;  // `not_found`
+    /// Waiting ones in the order they will run, finished ones newest first.
     virtual Task<Result<JobPage>> list(JobFilter filter, Cancel& cancel) = 0;
     virtual Task<Result<QueueStats>> stats(Cancel& cancel) = 0;
     /// Waiting or delayed: buried as cancelled now. Running: its holder hears it at the next beat.
+    /// The state after the call; `not_found`.
     virtual Task<Result<JobState>> cancel_job(std::string id, Cancel& cancel) = 0;
-    /// A dead job runs again, keeping its receipts; `conflict` when its dedupe value is taken.
+    /// A dead or cancelled job is accepted anew, with its receipts and all its tries; `conflict`
+    /// when its dedupe value is taken or it is not dead.
     virtual Task<Result<void>> replay(std::string id, Cancel& cancel) = 0;
-    /// A delayed job becomes due now.
+    /// A delayed job becomes due now; `conflict` when it runs or has ended.
     virtual Task<Result<void>> hasten(std::string id, Cancel& cancel) = 0;
     virtual Task<Result<void>> set_paused(bool paused, Cancel& cancel) = 0;
-    /// Forgets finished (done, dead) jobs; returns how many.
+    /// Forgets finished (done, dead, cancelled) jobs; returns how many.
     virtual Task<Result<std::size_t>> purge(JobState state, Cancel& cancel) = 0;
 };
 
