@@ -39,6 +39,12 @@ class Reactor {
     /// where it is. `dry_run`: {key, when, steps: [{id, kind, options}]} rendered, nothing done.
     Task<Result<Json>> emit(std::string pipeline, std::string file, Json facts, bool dry_run,
                             Cancel& cancel);
+    /// Cancels a job; what ended by it is settled (its original goes to failed/). The state then.
+    Task<Result<JobState>> cancel_job(std::string id, Cancel& cancel);
+    /// A dead job runs again; its original comes back from failed/ first.
+    Task<Result<void>> replay_job(std::string id, Cancel& cancel);
+    /// A delayed job becomes due now.
+    Task<Result<void>> hasten_job(std::string id, Cancel& cancel);
     /// Reasons why /health is not 200; empty: healthy.
     std::vector<std::string> unhealthy() const;
     const DaemonConfig& daemon() const;

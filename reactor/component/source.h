@@ -61,6 +61,9 @@ class Source {
     /// Finishes events whose jobs ended; idempotent. On error nothing is lost: recovery at the
     /// next start finishes it.
     virtual Task<Result<void>> settle(std::vector<Settlement> ended, Cancel& cancel) = 0;
+    /// A dead job is about to be replayed: undoes what settle() did (the original comes back from
+    /// failed/ to `event.file`). `not_found` when it is no longer there. Idempotent.
+    virtual Task<Result<void>> recall(Event event, Cancel& cancel);
     /// True: its events' files exist on this host only, so only this host may run their jobs.
     virtual bool local() const { return false; }
     /// {"ok": bool, "detail": text, …} for `status`.
