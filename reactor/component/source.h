@@ -64,8 +64,6 @@ class Source {
     /// A dead job is about to be replayed: undoes what settle() did (the original comes back from
     /// failed/ to `event.file`). `not_found` when it is no longer there. Idempotent.
     virtual Task<Result<void>> recall(Event event, Cancel& cancel);
-    /// True: its events' files exist on this host only, so only this host may run their jobs.
-    virtual bool local() const { return false; }
     /// {"ok": bool, "detail": text, …} for `status`.
     virtual Json status() const = 0;
     virtual Why why(const std::string& /*path*/) const { return {}; }
@@ -78,6 +76,9 @@ using SourceFactory =
 struct SourceEntry {
     const Spec& spec;
     SourceFactory make;
+    /// Its events name files that only this host has, so only this host may run their jobs;
+    /// an option `shared: true` says that every host has them.
+    bool local_files = false;
 };
 
 }  // namespace musher
