@@ -3,29 +3,9 @@
 #include <openssl/sha.h>
 
 #include "reactor/base/bytes.h"
-#include "reactor/base/log.h"
 #include "reactor/base/text.h"
-#include "reactor/drivers/redis_dial.h"
 
 namespace musher {
-
-namespace {
-constexpr std::chrono::seconds kStable{1};  // a connection that lived so long was a good one
-}  // namespace
-
-std::string_view state_name(RedisState state) {
-    switch (state) {
-        case RedisState::connecting:
-            return "connecting";
-        case RedisState::connected:
-            return "connected";
-        case RedisState::waiting:
-            return "waiting";
-        case RedisState::closed:
-            return "closed";
-    }
-    return "closed";
-}
 
 RedisScript RedisScript::of(std::string name, std::string source) {
     std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
@@ -34,21 +14,7 @@ RedisScript RedisScript::of(std::string name, std::string source) {
 }
 
 Redis::Redis(Loop& loop, RedisTarget target, RedisOptions options)
-    : loop_(loop),
-      target_(std::move(target)),
-      options_(options),
-      alarm_(loop.timers()),
-      backoff_(options.backoff, options.backoff_cap),
-      scope_("redis", loop.ready(), loop.clock(), &loop.root()) {
-    scope_.spawn(target_.name(), keep());
-}
-
-Redis::~Redis() { MUSHER_CHECK(state_ == RedisState::closed); }
-
-Task<void> Redis::close() {
-    stop_.request(Errc::unavailable, "the redis connection was closed");
-    co_await scope_.join();
-}
+    : loop_(loop), alarm_(loop.timers()), session_(loop, std::move(target), options, *this) {}
 
 Task<Result<RedisReply>> Redis::command(std::vector<std::string> argv, Cancel& cancel) {
     MUSHER_CO_TRY(RedisReply reply, co_await round_trip(std::move(argv), cancel));
@@ -93,68 +59,29 @@ Task<Result<RedisReply>> Redis::round_trip(std::vector<std::string> argv, Cancel
 }
 
 void Redis::submit(const std::shared_ptr<RedisCall>& call) {
-    if (stop_.requested()) {
-        call->finish(fail(stop_.error()));
-    } else if (link_ && !link_->broken()) {
-        link_->send(call);
+    if (session_.stop().requested()) {
+        call->finish(fail(session_.stop().error()));
+        return;
+    }
+    if (RedisLink* link = session_.link()) {
+        link->send(call);
     } else {
         waiting_.push_back(call);
     }
     if (!alarm_.armed()) watch();
 }
 
-Task<void> Redis::keep() {
-    while (!stop_.requested()) {
-        state_ = RedisState::connecting;
-        Result<std::unique_ptr<RedisLink>> link = fail(Errc::internal, "");
-        {
-            Cancel mine(stop_);
-            const Deadline limit(loop_.timers(), mine, options_.dial);
-            link = co_await redis_dial(loop_, target_, mine);
-        }
-        if (link) {
-            const Instant since = loop_.clock().now();
-            adopt(std::move(*link));
-            const Result<void> ended = co_await link_->ended(stop_);
-            if (loop_.clock().now() - since > kStable) backoff_.reset();
-            lose(ended ? link_->why() : stop_.error());
-        } else if (!stop_.requested()) {
-            lose(std::move(link).error());
-        }
-        // Full jitter: the first wait after a good connection is next to nothing.
-        const Result<void> slept = co_await loop_.timers().sleep(backoff_.next(), stop_);
-        if (!slept) break;
-    }
-    fail_waiting(stop_.error());
-    alarm_.disarm();
-    state_ = RedisState::closed;
-}
-
-void Redis::adopt(std::unique_ptr<RedisLink> link) {
-    link_ = std::move(link);
-    state_ = RedisState::connected;
-    server_ = link_->server();
-    last_error_ = Error();
-    ++connections_;
-    log::debug("redis.connected", Json{{"redis", target_.name()}, {"server", server_}});
+void Redis::link_up(RedisLink& link) {
     for (const std::shared_ptr<RedisCall>& call : std::exchange(waiting_, {})) {
         // One that was cancelled before it left has no effect.
-        if (!call->abandoned) link_->send(call);
+        if (!call->abandoned) link.send(call);
     }
     watch();
 }
 
-void Redis::lose(Error why) {
-    if (why.code == Errc::timeout) why.code = Errc::unavailable;
-    const bool was_connected = link_ != nullptr;
-    link_.reset();
-    state_ = RedisState::waiting;
-    if (!stop_.requested() && (was_connected || last_error_.message != why.message)) {
-        log::warning("redis.lost", Json{{"redis", target_.name()}, {"reason", why.text()}});
-    }
-    last_error_ = std::move(why);
-    // Waiting does not mend wrong credentials or a wrong address.
-    if (last_error_.code != Errc::unavailable) fail_waiting(last_error_);
+void Redis::link_down(const Error& why) {
+    // Waiting does not mend wrong credentials, a wrong address or a closed connection.
+    if (why.code != Errc::unavailable || session_.stop().requested()) fail_waiting(why);
     watch();
 }
 
@@ -166,13 +93,15 @@ void Redis::fail_waiting(const Error& why) {
 
 /// Arms the one alarm for whatever is due first.
 void Redis::watch() {
+    const RedisOptions& options = session_.options();
     Instant due = Instant::max();
-    if (!waiting_.empty()) due = waiting_.front()->issued + options_.patience;
-    if (link_ && !link_->in_flight().empty()) {
-        due = std::min(due, link_->last_progress() + options_.silence);
-        due = std::min(due, link_->in_flight().front()->issued + options_.deadline);
+    if (!waiting_.empty()) due = waiting_.front()->issued + options.patience;
+    const RedisLink* link = session_.link();
+    if (link && !link->in_flight().empty()) {
+        due = std::min(due, link->last_progress() + options.silence);
+        due = std::min(due, link->in_flight().front()->issued + options.deadline);
     }
-    if (due == Instant::max() || stop_.requested()) {
+    if (due == Instant::max()) {
         alarm_.disarm();
         return;
     }
@@ -180,26 +109,34 @@ void Redis::watch() {
 }
 
 void Redis::enforce() {
+    const RedisOptions& options = session_.options();
     const Instant now = loop_.clock().now();
-    while (!waiting_.empty() && waiting_.front()->issued + options_.patience <= now) {
-        const std::shared_ptr<RedisCall> call = std::move(waiting_.front());
-        waiting_.pop_front();
-        Error why(Errc::unavailable, "no connection to redis at " + target_.name() + " within " +
-                                         format_duration(options_.patience));
-        if (!last_error_.message.empty()) why.context = {last_error_.text()};
-        call->finish(fail(std::move(why).within(call->verb)));
-    }
-    if (link_ && !link_->in_flight().empty()) {
-        const bool silent = link_->last_progress() + options_.silence <= now;
-        const bool late = link_->in_flight().front()->issued + options_.deadline <= now;
-        const Duration limit = silent ? options_.silence : options_.deadline;
+    expire_waiting(now);
+    RedisLink* link = session_.link();
+    if (link && !link->in_flight().empty()) {
+        const bool silent = link->last_progress() + options.silence <= now;
+        const bool late = link->in_flight().front()->issued + options.deadline <= now;
+        const Duration limit = silent ? options.silence : options.deadline;
+        const std::string what = link->in_flight().front()->verb;
         if (silent || late) {
-            link_->drop(Error(Errc::unavailable, "redis at " + link_->server() +
-                                                     " did not answer within " +
-                                                     format_duration(limit)));
+            link->drop(Error(Errc::unavailable, "redis at " + link->server() + " did not answer " +
+                                                    what + " within " + format_duration(limit)));
         }
     }
     watch();
+}
+
+void Redis::expire_waiting(Instant now) {
+    const Duration patience = session_.options().patience;
+    while (!waiting_.empty() && waiting_.front()->issued + patience <= now) {
+        const std::shared_ptr<RedisCall> call = std::move(waiting_.front());
+        waiting_.pop_front();
+        std::string message = "no connection to redis at " + target().name() + " for " +
+                              call->verb + " within " + format_duration(patience);
+        const Error& last = status().last_error;
+        if (!last.message.empty()) message += " (" + last.text() + ")";
+        call->finish(fail(Errc::unavailable, std::move(message), last.hint));
+    }
 }
 
 }  // namespace musher

@@ -201,7 +201,7 @@ void RedisLink::read() {
 
 void RedisLink::take(RedisReply reply) {
     if (hear_) {
-        hear_(std::move(reply));
+        hear_(reply);
         return;
     }
     const bool is_error = reply.kind == RedisReply::Kind::error;

@@ -43,8 +43,8 @@ class RedisLink {
     Task<Result<RedisReply>> ask(std::vector<std::string> argv, Cancel& cancel);
     /// Sends without expecting an answer of its own: for a connection that listens.
     void post(const std::vector<std::string>& argv);
-    /// From now on every answer goes to `hear`; it must not drop the link.
-    void listen(std::function<void(RedisReply)> hear) { hear_ = std::move(hear); }
+    /// From now on every answer goes to `hear`; it may drop the link, not destroy it.
+    void listen(std::function<void(const RedisReply&)> hear) { hear_ = std::move(hear); }
 
     /// Ends the connection; what is in flight fails with `why`, as `unavailable`.
     void drop(Error why);
@@ -55,7 +55,7 @@ class RedisLink {
     const std::string& server() const { return server_; }
 
     const std::deque<std::shared_ptr<RedisCall>>& in_flight() const { return in_flight_; }
-    /// When the server was last heard, or last had nothing to answer.
+    /// When the server was last heard, or began to owe an answer.
     Instant last_progress() const { return last_progress_; }
 
   private:
@@ -77,7 +77,7 @@ class RedisLink {
     std::size_t sent_ = 0;  // of out_
     bool blocked_ = false;  // the socket takes no more for now
     std::deque<std::shared_ptr<RedisCall>> in_flight_;
-    std::function<void(RedisReply)> hear_;
+    std::function<void(const RedisReply&)> hear_;
     Instant last_progress_;
     bool broken_ = false;
     Error why_;

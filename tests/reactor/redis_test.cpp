@@ -3,14 +3,26 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/run_loop.h"
 
 namespace musher {
 namespace {
 
+using test::eventually;
 using test::RedisServer;
 using Argv = std::vector<std::string>;
+
+/// Short enough for a test, long enough for a busy machine.
+RedisOptions hasty() {
+    RedisOptions options;
+    options.silence = milliseconds(400);
+    options.dial = milliseconds(400);
+    options.backoff_cap = milliseconds(50);
+    options.patience = std::chrono::seconds(20);
+    return options;
+}
 
 Task<Result<std::string>> text_of(Redis& redis, Argv argv) {
     Cancel never;
@@ -18,18 +30,340 @@ Task<Result<std::string>> text_of(Redis& redis, Argv argv) {
     co_return reply.kind == RedisReply::Kind::integer ? std::to_string(reply.integer) : reply.text;
 }
 
-Task<void> says_pong(Loop& loop, RedisServer& server) {
+/// For a Scope: what becomes of a command that is under way while the test does something else.
+Task<void> into(Redis& redis, Argv argv, Cancel& cancel, Result<RedisReply>& result) {
+    result = co_await redis.command(std::move(argv), cancel);
+}
+
+Task<void> expect_text(Redis& redis, Argv argv, std::string expected) {
+    const Result<std::string> text = co_await text_of(redis, std::move(argv));
+    const std::string got = text ? *text : text.error().text();
+    EXPECT_EQ(got.substr(0, 200), expected.substr(0, 200));
+    EXPECT_EQ(got.size(), expected.size());
+}
+
+Task<void> says_pong(Loop& loop, RedisTarget& target) {
+    Redis redis(loop, target);
+    Argv ping{"PING"};
+    co_await expect_text(redis, ping, "PONG");
+    EXPECT_EQ(redis.state(), RedisState::connected);
+    EXPECT_EQ(redis.status().connections, 1u);
+    co_await redis.close();
+    const Result<std::string> closed = co_await text_of(redis, ping);
+    EXPECT_EQ(closed.error().code, Errc::unavailable);
+}
+TEST(Redis, AnswersOverUnixAndTcp) {
+    RedisServer server;
+    RedisTarget target = server.target();
+    test::on_loop(says_pong, target);
+    target = server.tcp_target();
+    test::on_loop(says_pong, target);
+    target.server.host = "localhost";  // has to be resolved; its IPv6 address may refuse
+    test::on_loop(says_pong, target);
+}
+
+Task<void> count_up(Redis& redis, std::vector<std::int64_t>& seen) {
+    Cancel never;
+    Argv argv{"INCR", "n"};
+    const Result<RedisReply> reply = co_await redis.command(argv, never);
+    EXPECT_TRUE(reply.has_value());
+    seen.push_back(reply->integer);
+}
+Task<void> pipeline(Loop& loop, RedisServer& server) {
     Redis redis(loop, server.target());
     Argv ping{"PING"};
+    co_await expect_text(redis, ping, "PONG");
+    server.command({"CONFIG", "RESETSTAT"});
+    std::vector<std::int64_t> seen;
+    Scope scope("test", loop.ready(), loop.clock());
+    for (int i = 0; i < 1000; ++i) scope.spawn("incr", count_up(redis, seen));
+    co_await scope.join();
+    EXPECT_EQ(seen.size(), 1000u);
+    EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+    // 25 kB in one write are two reads of 16 kB for the server; a thousand would be a thousand.
+    const std::string stats = server.command({"INFO", "stats"});
+    const std::string name = "total_reads_processed:";
+    EXPECT_LT(std::stoi(stats.substr(stats.find(name) + name.size())), 20);
+    co_await redis.close();
+}
+TEST(Redis, SendsATurnsCommandsInOneWrite) {
+    RedisServer server;
+    test::on_loop(pipeline, server);
+}
+
+Task<void> large_values(Loop& loop, RedisServer& server) {
+    Redis redis(loop, server.target());
+    const std::string large(8 << 20, 'x');  // more than the socket takes at once, both ways
+    Argv set{"SET", "k", large};
+    co_await expect_text(redis, set, "OK");
+    Argv get{"GET", "k"};
+    co_await expect_text(redis, get, large);
+    co_await redis.close();
+}
+TEST(Redis, CarriesLargeValues) {
+    RedisServer server;
+    test::on_loop(large_values, server);
+}
+
+Task<void> refused(Loop& loop, RedisTarget& target, std::string& why) {
+    RedisOptions options;
+    options.patience = milliseconds(100);
+    Redis redis(loop, target, options);
+    Argv ping{"PING"};
+    const Result<std::string> failed = co_await text_of(redis, ping);
+    EXPECT_EQ(failed.error().code, Errc::unavailable);
+    EXPECT_NE(failed.error().text().find(why), std::string::npos) << failed.error().text();
+    EXPECT_NE(redis.status().last_error.text().find(why), std::string::npos);
+    co_await redis.close();
+}
+TEST(Redis, ReportsARefusedConnection) {
+    RedisServer server;
+    server.kill();
+    RedisTarget target = server.tcp_target();
+    std::string why = "connecting to redis at 127.0.0.1:" + std::to_string(server.port()) +
+                      ": Connection refused";
+    test::on_loop(refused, target, why);
+    target = server.target();
+    test::on_loop(refused, target, why = "redis.sock: Connection refused");
+    target.unix_path = "/no/such/socket";
+    test::on_loop(refused, target, why = "/no/such/socket: No such file or directory");
+    target = RedisTarget();
+    target.server.host = "no-such-host.invalid";
+    test::on_loop(refused, target, why = "resolving no-such-host.invalid");
+}
+
+Task<void> too_long(Loop& loop) {
+    RedisTarget target;
+    target.unix_path = "/" + std::string(107, 'x');
+    Redis redis(loop, target);
+    Argv ping{"PING"};
+    const Result<std::string> failed = co_await text_of(redis, ping);
+    EXPECT_EQ(failed.error().code, Errc::usage);
+    EXPECT_NE(failed.error().message.find("has 108 bytes"), std::string::npos);
+    co_await redis.close();
+}
+TEST(Redis, NamesTheLengthOfASocketPath) { test::on_loop(too_long); }
+
+Task<void> survive_kill(Loop& loop, RedisServer& server) {
+    Redis redis(loop, server.target(), hasty());
+    Argv set{"SET", "k", "kept"};
+    co_await expect_text(redis, set, "OK");
+    server.kill();
+    Argv get{"GET", "k"};
+    Result<RedisReply> later = fail(Errc::internal, "");
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel never;
+    const auto lost = [&] { return redis.state() != RedisState::connected; };
+    co_await eventually(loop, lost);
+    scope.spawn("get", into(redis, get, never, later));
+    server.start();
+    co_await scope.join();
+    EXPECT_TRUE(later.has_value()) << later.error().text();
+    EXPECT_EQ(later->text, "kept");
+    EXPECT_EQ(redis.status().connections, 2u);
+    co_await redis.close();
+}
+TEST(Redis, WaitsForAKilledServerAndFindsItsData) {
+    RedisServer server;
+    test::on_loop(survive_kill, server);
+}
+
+Task<void> cut_in_flight(Loop& loop, RedisServer& server) {
+    Redis redis(loop, server.target(), hasty());
+    Argv wait{"BLPOP", "nothing", "0"};
+    Result<RedisReply> cut = fail(Errc::internal, "");
+    Result<RedisReply> closed = fail(Errc::internal, "");
+    Cancel never;
+    Scope scope("test", loop.ready(), loop.clock());
+    const auto blocked = [&] {
+        return server.command({"INFO", "clients"}).find("blocked_clients:1") != std::string::npos;
+    };
+    scope.spawn("cut", into(redis, wait, never, cut));
+    co_await eventually(loop, blocked);
+    EXPECT_EQ(server.command({"CLIENT", "KILL", "TYPE", "normal"}), "1");
+    co_await scope.join();
+    EXPECT_EQ(cut.error().code, Errc::unavailable);
+    scope.spawn("closed", into(redis, wait, never, closed));
+    co_await eventually(loop, blocked);
+    co_await redis.close();
+    co_await scope.join();
+    EXPECT_EQ(closed.error().code, Errc::unavailable);
+}
+TEST(Redis, FailsWhatIsInFlightWhenTheConnectionBreaks) {
+    RedisServer server;
+    test::on_loop(cut_in_flight, server);
+}
+
+Task<void> cancel_both(Loop& loop, RedisServer& server) {
+    Redis redis(loop, server.target(), hasty());
+    Argv wait{"BLPOP", "list", "0"};
+    Result<RedisReply> given_up = fail(Errc::internal, "");
+    Cancel cancel;
+    Scope scope("test", loop.ready(), loop.clock());
+    scope.spawn("wait", into(redis, wait, cancel, given_up));
+    const auto blocked = [&] {
+        return server.command({"INFO", "clients"}).find("blocked_clients:1") != std::string::npos;
+    };
+    co_await eventually(loop, blocked);
+    cancel.request(Errc::cancelled, "enough");
+    co_await scope.join();
+    EXPECT_EQ(given_up.error().message, "enough");
+    server.command({"RPUSH", "list", "late"});
+    Argv incr{"INCR", "n"};  // its answer comes after the one nobody waits for
+    co_await expect_text(redis, incr, "1");
+
+    server.kill();
+    const auto lost = [&] { return redis.state() != RedisState::connected; };
+    co_await eventually(loop, lost);
+    Cancel again;
+    scope.spawn("incr", into(redis, incr, again, given_up));
+    again.request(Errc::cancelled, "not sent");
+    co_await scope.join();
+    EXPECT_EQ(given_up.error().message, "not sent");
+    server.start();
+    co_await expect_text(redis, incr, "2");
+    co_await redis.close();
+}
+TEST(Redis, CancelEndsTheWaitAndKeepsTheOrder) {
+    RedisServer server;
+    test::on_loop(cancel_both, server);
+}
+
+Task<void> evaluate(Loop& loop, RedisServer& server) {
+    Redis redis(loop, server.target());
+    const RedisScript script =
+        RedisScript::of("add", "return redis.call('INCRBY', KEYS[1], ARGV[1])");
+    const RedisScript broken = RedisScript::of("broken", "return redis.call('INCR', KEYS[1], 1)");
+    const Argv keys{"n"};
+    const Argv args{"5"};
+    Cancel never;
+    for (const std::int64_t expected : {5, 10, 15}) {
+        const Result<RedisReply> reply = co_await redis.eval(script, keys, args, never);
+        EXPECT_TRUE(reply.has_value()) << reply.error().text();
+        EXPECT_EQ(reply->integer, expected);
+        if (expected == 10) server.command({"SCRIPT", "FLUSH"});
+    }
+    const Result<RedisReply> failed = co_await redis.eval(broken, keys, args, never);
+    EXPECT_EQ(failed.error().code, Errc::failed);
+    EXPECT_TRUE(failed.error().text().starts_with("script broken: redis: ERR"));
+    co_await redis.close();
+}
+TEST(Redis, SendsAScriptTheServerDoesNotKnow) {
+    RedisServer server;
+    test::on_loop(evaluate, server);
+}
+
+Task<void> in_database(Loop& loop, RedisServer& server) {
+    RedisTarget target = server.target();
+    target.db = 3;
+    Redis redis(loop, target);
+    Argv set{"SET", "k", "v"};
+    co_await expect_text(redis, set, "OK");
+    EXPECT_NE(server.command({"INFO", "keyspace"}).find("db3:keys=1"), std::string::npos);
+    co_await redis.close();
+}
+TEST(Redis, SelectsItsDatabase) {
+    RedisServer server;
+    test::on_loop(in_database, server);
+}
+
+Task<void> sign_in(Loop& loop, RedisTarget& target, Errc& expected) {
+    Redis redis(loop, target);
+    Argv ping{"PING"};
     const Result<std::string> pong = co_await text_of(redis, ping);
-    EXPECT_TRUE(pong.has_value()) << pong.error().text();
-    EXPECT_EQ(*pong, "PONG");
+    if (expected == Errc::internal) {
+        EXPECT_TRUE(pong.has_value()) << pong.error().text();
+    } else {
+        EXPECT_EQ(pong.error().code, expected) << pong.error().text();
+        EXPECT_EQ(pong.error().text().find("secret"), std::string::npos);
+    }
+    co_await redis.close();
+}
+TEST(Redis, SignsInByPasswordAndUser) {
+    RedisServer server;
+    EXPECT_EQ(server.command({"ACL", "SETUSER", "alice", "on", ">secret2", "~*", "+@all"}), "OK");
+    EXPECT_EQ(server.command({"CONFIG", "SET", "requirepass", "secret"}), "OK");
+    Errc fine = Errc::internal;  // none
+    Errc denied = Errc::denied;
+    RedisTarget target = server.target();
+    test::on_loop(sign_in, target, denied);
+    target.password = "secret";
+    test::on_loop(sign_in, target, fine);
+    target.password = "secret-not";
+    test::on_loop(sign_in, target, denied);
+    target.user = "alice";
+    test::on_loop(sign_in, target, denied);
+    target.password = "secret2";
+    test::on_loop(sign_in, target, fine);
+}
+
+Task<void> no_memory(Loop& loop, RedisServer& server) {
+    Redis redis(loop, server.target());
+    Argv set{"SET", "k", "v"};
+    const Result<std::string> failed = co_await text_of(redis, set);
+    EXPECT_EQ(failed.error().code, Errc::full);
+    EXPECT_NE(failed.error().hint.find("maxmemory"), std::string::npos);
     EXPECT_EQ(redis.state(), RedisState::connected);
     co_await redis.close();
 }
-TEST(Redis, Answers) {
+TEST(Redis, ReportsAFullServer) {
+    RedisServer server({"--maxmemory", "1", "--maxmemory-policy", "noeviction"});
+    test::on_loop(no_memory, server);
+}
+
+Task<void> watch_silence(Loop& loop, RedisServer& server, bool& by_signal) {
+    Redis redis(loop, server.target(), hasty());
+    Argv incr{"INCR", "n"};
+    co_await expect_text(redis, incr, "1");
+    if (by_signal) {
+        server.signal(SIGSTOP);
+    } else {
+        server.command({"CLIENT", "PAUSE", "1000", "ALL"});
+    }
+    const Result<std::string> failed = co_await text_of(redis, incr);
+    EXPECT_EQ(failed.error().code, Errc::unavailable);
+    EXPECT_NE(failed.error().message.find("did not answer INCR within 400ms"), std::string::npos)
+        << failed.error().text();
+    if (by_signal) {
+        // The kernel accepts connections for the stopped server: the dial has its own limit.
+        const auto stuck = [&] {
+            return redis.status().last_error.message.find("took longer than") != std::string::npos;
+        };
+        co_await eventually(loop, stuck);
+        server.signal(SIGCONT);
+    }
+    Argv ping{"PING"};
+    co_await expect_text(redis, ping, "PONG");
+    EXPECT_GE(redis.status().connections, 2u);
+    co_await redis.close();
+}
+TEST(Redis, DropsASilentConnection) {
     RedisServer server;
-    test::on_loop(says_pong, server);
+    bool by_signal = true;
+    test::on_loop(watch_silence, server, by_signal);
+}
+TEST(Redis, DropsAPausedConnection) {
+    RedisServer server;
+    bool by_signal = false;
+    test::on_loop(watch_silence, server, by_signal);
+}
+
+Task<void> demoted(Loop& loop, RedisServer& server) {
+    Redis redis(loop, server.target(), hasty());
+    Argv set{"SET", "k", "v"};
+    co_await expect_text(redis, set, "OK");
+    server.command({"REPLICAOF", "127.0.0.1", "1"});
+    const Result<std::string> failed = co_await text_of(redis, set);
+    EXPECT_EQ(failed.error().code, Errc::unavailable);
+    EXPECT_NE(failed.error().message.find("READONLY"), std::string::npos);
+    server.command({"REPLICAOF", "NO", "ONE"});
+    co_await expect_text(redis, set, "OK");
+    EXPECT_EQ(redis.status().connections, 2u);
+    co_await redis.close();
+}
+TEST(Redis, LeavesAServerThatBecameAReplica) {
+    RedisServer server;
+    test::on_loop(demoted, server);
 }
 
 }  // namespace
