@@ -10,10 +10,12 @@ namespace musher {
 namespace {
 constexpr std::size_t kReadBytes = 64 << 10;
 constexpr int kReadsPerTurn = 16;  // a long answer does not hold the loop
+constexpr const char* kConnecting = "connecting to redis at ";
+constexpr const char* kTalking = "talking to redis at ";
 
 /// A missing or refusing server is one thing to the caller: it cannot be reached now.
-Error connect_error(int number, const std::string& server) {
-    Error error = errno_error(number, "connecting to redis at " + server);
+Error socket_failure(int number, const char* doing, const std::string& server) {
+    Error error = errno_error(number, doing + server);
     if (error.code != Errc::denied) error.code = Errc::unavailable;
     return error;
 }
@@ -70,10 +72,11 @@ Task<Result<std::unique_ptr<RedisLink>>> RedisLink::connect(Loop& loop, SocketAd
                                                             Cancel& cancel) {
     if (cancel.requested()) co_return fail(cancel.error());
     Fd fd(::socket(to.get()->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd) co_return fail(connect_error(errno, to.text));
+    if (!fd) co_return fail(socket_failure(errno, kConnecting, to.text));
     tune_tcp(fd.get());
     int number = ::connect(fd.get(), to.get(), to.size) == 0 ? 0 : errno;
-    if (number != 0 && number != EINPROGRESS) co_return fail(connect_error(number, to.text));
+    if (number != 0 && number != EINPROGRESS)
+        co_return fail(socket_failure(number, kConnecting, to.text));
     MUSHER_CO_TRY(Poll poll, Poll::open(loop, fd.get(), "redis"));
     if (number == EINPROGRESS) {
         Waiters writable(loop.ready());
@@ -84,7 +87,7 @@ Task<Result<std::unique_ptr<RedisLink>>> RedisLink::connect(Loop& loop, SocketAd
         });
         MUSHER_CO_DO(co_await writable.wait(cancel));
         number = socket_error(fd.get());
-        if (number != 0) co_return fail(connect_error(number, to.text));
+        if (number != 0) co_return fail(socket_failure(number, kConnecting, to.text));
     }
     std::unique_ptr<RedisLink> link(
         new RedisLink(loop, std::move(fd), std::move(poll), std::move(to.text)));
@@ -100,7 +103,7 @@ void RedisLink::on_poll(int status, int events) {
     if (broken_) return;
     if (status < 0) {
         const int number = socket_error(fd_.get());
-        drop(connect_error(number != 0 ? number : ECONNRESET, server_));
+        drop(socket_failure(number != 0 ? number : ECONNRESET, kTalking, server_));
         return;
     }
     if (events & UV_WRITABLE) flush();
@@ -158,7 +161,7 @@ void RedisLink::flush() {
         if (wrote < 0 && errno == EINTR) continue;
         if (wrote < 0 && errno == EAGAIN) break;
         if (wrote < 0) {
-            drop(connect_error(errno, server_));
+            drop(socket_failure(errno, kTalking, server_));
             return;
         }
         sent_ += static_cast<std::size_t>(wrote);
@@ -181,7 +184,7 @@ void RedisLink::read() {
         if (got < 0 && errno == EAGAIN) return;
         if (got <= 0) {
             drop(got == 0 ? Error(Errc::unavailable, "redis at " + server_ + " hung up")
-                          : connect_error(errno, server_));
+                          : socket_failure(errno, kTalking, server_));
             return;
         }
         last_progress_ = loop_.clock().now();
