@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "reactor/component/value.h"
 
@@ -17,11 +18,11 @@ using Bindings = Json;
 /// Loop thread only. Keeps its sandbox alive.
 class Expression {
   public:
-    /// `usage` with Lua's message and column when it does not compile.
+    /// `usage` with Lua's message when it does not compile; `fault` then gets its exact place.
     static Result<Expression> compile(std::shared_ptr<LuaSandbox> sandbox, const std::string& text,
-                                      const Position& at);
-    /// An unknown field, a wrong type or a used-up budget is `usage`, with the expression's text
-    /// and position in its message.
+                                      const Position& at, Position* fault = nullptr);
+    /// An unknown field, a wrong type or a used-up budget is `usage`: the message names the
+    /// expression, the context its file:line:column.
     Result<Json> evaluate(const Bindings& bindings) const;
     /// For `when:`: the result must be true or false.
     Result<bool> test(const Bindings& bindings) const;
@@ -30,10 +31,21 @@ class Expression {
 
   private:
     Expression(std::shared_ptr<LuaSandbox> sandbox, int chunk, std::string text, Position at);
+    const Json* follow(const Bindings& bindings) const;
+    Error explain(Error error) const;
+
     std::shared_ptr<LuaSandbox> sandbox_;
     int chunk_;
     std::string text_;
     Position at_;
+    std::vector<std::string> path_;  // of a bare "event.row.name": needs no Lua
 };
+
+/// "text", "a number", "a list", … for messages.
+std::string_view kind_of(const Json& value);
+/// "pipelines/a.yml:5:14"; shorter where parts are unknown.
+std::string position_text(const Position& at);
+/// The place `offset` bytes into the text that begins at `at`; `at` itself once lines break.
+Position position_in(const Position& at, std::string_view text, std::size_t offset);
 
 }  // namespace musher

@@ -13,12 +13,19 @@ namespace musher {
 /// One string with its ${…} parts. "$${" is a literal "${". Loop thread only.
 class TextTemplate {
   public:
+    /// `at`: where the text's first character stands. `fault`: as of Expression::compile.
     static Result<TextTemplate> compile(std::shared_ptr<LuaSandbox> sandbox,
-                                        const std::string& text, const Position& at);
+                                        const std::string& text, const Position& at,
+                                        Position* fault = nullptr);
+    /// A bare expression as a template of one part.
+    static TextTemplate of(Expression expression);
     /// A string made of exactly one ${…} keeps its type; otherwise the parts are joined as text
     /// (a nil, a list or a map inside a text is an error).
     Result<Json> render(const Bindings& bindings) const;
     bool constant() const { return parts_.empty(); }
+    /// Whether an expression of it names `env`: what it renders may be a secret.
+    bool reads_environment() const;
+    const Position& at() const { return at_; }
 
   private:
     struct Part {
@@ -35,6 +42,7 @@ class OptionsTemplate {
   public:
     /// Faults go to `problems`. Templated options hold their ${…}; expression and
     /// expression_map options are compiled and their rendered value is the expression's result.
+    /// Secrets are taken as they are: no ${…} in them is ever looked at. `table` is kept.
     static OptionsTemplate compile(std::shared_ptr<LuaSandbox> sandbox,
                                    const std::vector<Option>& table, const Value& map,
                                    std::string_view what, std::vector<Problem>& problems);
@@ -49,6 +57,8 @@ class OptionsTemplate {
         const Option* option;
         TextTemplate text;
     };
+    struct Compiler;
+    static Result<void> place(const Leaf& leaf, Json value, Json& values);
     Options fixed_;
     std::vector<Leaf> leaves_;
 };

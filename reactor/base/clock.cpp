@@ -104,6 +104,72 @@ std::string format_units(std::uint64_t value, const std::array<Unit, N>& units) 
 }
 }  // namespace
 
+namespace {
+/// Reads exactly `digits` digits; false when there are fewer.
+bool take_number(std::string_view& text, std::size_t digits, int& number) {
+    if (text.size() < digits) return false;
+    const auto [rest, failed] = std::from_chars(text.data(), text.data() + digits, number);
+    if (failed != std::errc() || rest != text.data() + digits || number < 0) return false;
+    text.remove_prefix(digits);
+    return true;
+}
+bool take_char(std::string_view& text, std::string_view any_of) {
+    if (text.empty() || any_of.find(text.front()) == std::string_view::npos) return false;
+    text.remove_prefix(1);
+    return true;
+}
+
+/// ".123" → 123; further digits are dropped.
+bool take_fraction(std::string_view& text, int& ms) {
+    if (!take_char(text, ".")) return true;
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    for (std::size_t i = 0; i < 3; ++i) ms = ms * 10 + (i < digits ? text[i] - '0' : 0);
+    text.remove_prefix(digits);
+    return digits > 0;
+}
+
+/// "Z" or "+02:00" → minutes east of Greenwich.
+bool take_offset(std::string_view& text, int& minutes) {
+    if (take_char(text, "Zz")) return true;
+    const int sign = !text.empty() && text.front() == '-' ? -1 : 1;
+    int hours = 0;
+    if (!take_char(text, "+-") || !take_number(text, 2, hours) || !take_char(text, ":") ||
+        !take_number(text, 2, minutes)) {
+        return false;
+    }
+    minutes = sign * (hours * 60 + minutes);
+    return true;
+}
+}  // namespace
+
+Result<std::int64_t> parse_time(std::string_view text) {
+    std::tm parts{};
+    int ms = 0;
+    int offset = 0;
+    const bool read = take_number(text, 4, parts.tm_year) && take_char(text, "-") &&
+                      take_number(text, 2, parts.tm_mon) && take_char(text, "-") &&
+                      take_number(text, 2, parts.tm_mday) && take_char(text, "Tt ") &&
+                      take_number(text, 2, parts.tm_hour) && take_char(text, ":") &&
+                      take_number(text, 2, parts.tm_min) && take_char(text, ":") &&
+                      take_number(text, 2, parts.tm_sec) && take_fraction(text, ms) &&
+                      take_offset(text, offset) && text.empty();
+    if (!read || parts.tm_mon < 1 || parts.tm_mon > 12 || parts.tm_mday < 1 ||
+        parts.tm_mday > 31 || parts.tm_hour > 23 || parts.tm_min > 59 || parts.tm_sec > 60) {
+        return fail(Errc::usage, "not a time; write it as 2023-11-14T22:13:20.000Z");
+    }
+    parts.tm_year -= 1900;
+    parts.tm_mon -= 1;
+    return (static_cast<std::int64_t>(timegm(&parts)) - offset * 60) * 1000 + ms;
+}
+
+Result<std::string> format_local(std::int64_t wall_ms, const std::string& zone,
+                                 const std::string& format) {
+    if (format.size() > 64) return fail(Errc::usage, "a time format has at most 64 bytes");
+    MUSHER_TRY(const std::tm parts, local_parts(static_cast<std::time_t>(wall_ms / 1000), zone));
+    char text[1024];  // the longest conversion is far under 16 bytes per format byte
+    return std::string(text, std::strftime(text, sizeof text, format.c_str(), &parts));
+}
+
 Result<std::string> format_date(std::int64_t wall_ms, const std::string& zone) {
     MUSHER_TRY(const std::tm parts, local_parts(static_cast<std::time_t>(wall_ms / 1000), zone));
     return fmt::format("{:04}-{:02}-{:02}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday);

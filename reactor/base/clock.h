@@ -43,6 +43,11 @@ class ManualClock final : public Clock {
 
 /// RFC 3339 UTC with milliseconds: 2023-11-14T22:13:20.000Z.
 std::string format_time(std::int64_t wall_ms);
+/// RFC 3339 with any offset and fraction → milliseconds since 1970; `usage` otherwise.
+Result<std::int64_t> parse_time(std::string_view text);
+/// strftime's `format` (up to 64 bytes) in an IANA time zone; `usage` if the zone is unknown.
+Result<std::string> format_local(std::int64_t wall_ms, const std::string& zone,
+                                 const std::string& format);
 /// YYYY-MM-DD in an IANA time zone; `usage` if the zone is unknown. Not for the loop's hot path.
 Result<std::string> format_date(std::int64_t wall_ms, const std::string& zone);
 

@@ -1,8 +1,35 @@
 #include "reactor/base/json.h"
 
+#include "reactor/base/limits.h"
+
 namespace musher {
 
+namespace {
+/// The library writes and copies recursively: what is nested too deep would end the stack there.
+bool too_deep(std::string_view text) noexcept {
+    int depth = 0;
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quoted && c == '\\') {
+            ++i;
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (!quoted && (c == '[' || c == '{')) {
+            if (++depth > limits::kJsonDepth) return true;
+        } else if (!quoted && (c == ']' || c == '}')) {
+            --depth;
+        }
+    }
+    return false;
+}
+}  // namespace
+
 Result<Json> parse_json(std::string_view text) {
+    if (too_deep(text)) {
+        return fail(Errc::corrupt,
+                    "JSON nested over " + std::to_string(limits::kJsonDepth) + " levels deep");
+    }
     try {
         return Json::parse(text);
     } catch (const Json::exception& caught) {

@@ -9,7 +9,8 @@ namespace musher {
 
 using Json = nlohmann::json;
 
-/// Parses one document; `corrupt` with the library's position otherwise.
+/// Parses one document; `corrupt` with the library's position otherwise, and for one nested over
+/// limits::kJsonDepth.
 Result<Json> parse_json(std::string_view text);
 /// One line; invalid UTF-8 is replaced, never thrown on.
 std::string to_line(const Json& value);

@@ -9,6 +9,12 @@ const Value* Value::find(std::string_view key) const {
     return nullptr;
 }
 
+Position Value::content() const {
+    Position place = at;
+    if (quoted && place.column > 0) ++place.column;
+    return place;
+}
+
 Json Value::to_json(bool reveal) const {
     if (secret && !reveal) return "***";
     switch (kind) {

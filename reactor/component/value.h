@@ -38,6 +38,7 @@ class Value {
     std::int64_t integer = 0;
     double real = 0;
     std::string text;           // a string's content; a scalar's source text
+    bool quoted = false;        // in one line of quotes: its content begins one column after `at`
     bool secret = false;        // from !env or !file: prints as ***
     std::string origin;         // "!env NAME" or "!file PATH" for secrets
     std::vector<Value> items;   // list
@@ -46,6 +47,8 @@ class Value {
     bool is(Kind wanted) const { return kind == wanted; }
     /// Null when there is no such key or this is no map.
     const Value* find(std::string_view key) const;
+    /// Where the first character of a scalar stands.
+    Position content() const;
     /// Secrets become "***" unless `reveal`.
     Json to_json(bool reveal) const;
 };

@@ -29,6 +29,16 @@ TEST(Time, IsRfc3339WithMilliseconds) {
     EXPECT_EQ(format_date(1'700'000'000'000, "UTC").value(), "2023-11-14");
     EXPECT_EQ(format_date(0, "../../etc/passwd").error().code, Errc::usage);
 }
+TEST(Time, IsReadInAnyOffset) {
+    EXPECT_EQ(parse_time("2023-11-14T22:13:20.123Z").value(), 1'700'000'000'123);
+    EXPECT_EQ(parse_time("2023-11-15T00:13:20+02:00").value(), 1'700'000'000'000);
+    EXPECT_EQ(parse_time("2023-11-14 17:43:20.1234567-04:30").value(), 1'700'000'000'123);
+    for (const char* text : {"", "2023-11-14", "2023-13-14T22:13:20Z", "2023-11-14T22:13:20",
+                             "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx", "-023-11-14T22:13:20Z"}) {
+        EXPECT_EQ(parse_time(text).error().code, Errc::usage) << text;
+    }
+    EXPECT_EQ(format_local(1'700'000'000'000, "UTC", "%Y/%m at %H:%M").value(), "2023/11 at 22:13");
+}
 TEST(Names, BytesThatAreNotUtf8ArePercentEscaped) {
     EXPECT_EQ(escape_name("счёт 1.pdf"), "счёт 1.pdf");
     EXPECT_EQ(escape_name("a\xff%b"), "a%FF%25b");
@@ -55,6 +65,12 @@ TEST(Nearest, FindsWhatWasMeant) {
     EXPECT_EQ(nearest("recursiv", known).value(), "recursive");
     EXPECT_EQ(nearest("setle", known).value(), "settle");
     EXPECT_FALSE(nearest("qqqqqqq", known).has_value());
+}
+TEST(JsonText, IsRefusedWhenNestedTooDeep) {
+    EXPECT_TRUE(parse_json(std::string(500, '[') + std::string(500, ']')).has_value());
+    EXPECT_EQ(parse_json(std::string(100'000, '[')).error().message,
+              "JSON nested over 512 levels deep");
+    EXPECT_TRUE(parse_json("{\"a\\\"[[[\": \"" + std::string(10'000, '{') + "\"}").has_value());
 }
 TEST(Errors, KeepTheirRetryAfterThroughJson) {
     Error error(Errc::unavailable, "the server answered 429");

@@ -1,0 +1,118 @@
+#include "pipelines/expr/expression.h"
+
+#include <cctype>
+
+#include "pipelines/expr/lua_sandbox.h"
+
+namespace musher {
+
+namespace {
+constexpr std::size_t kShown = 100;  // bytes of an expression in a message
+
+bool is_name(std::string_view text) {
+    if (text.empty() || std::isdigit(static_cast<unsigned char>(text.front()))) return false;
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+    });
+}
+
+/// The names of "event.row.name"; nothing for whatever says more than that.
+std::vector<std::string> plain_path(std::string_view text) {
+    constexpr std::string_view kRoots[] = {"event", "job", "steps", "body", "env", "vars", "now"};
+    std::vector<std::string> names;
+    for (std::size_t from = 0; from <= text.size();) {
+        const std::size_t dot = std::min(text.find('.', from), text.size());
+        const std::string_view name = text.substr(from, dot - from);
+        if (!is_name(name)) return {};
+        names.emplace_back(name);
+        from = dot + 1;
+    }
+    const bool known =
+        std::find(std::begin(kRoots), std::end(kRoots), names.front()) != std::end(kRoots);
+    return known ? names : std::vector<std::string>();
+}
+}  // namespace
+
+std::string_view kind_of(const Json& value) {
+    if (value.is_null()) return "nothing (nil)";
+    if (value.is_boolean()) return "true or false";
+    if (value.is_number()) return "a number";
+    if (value.is_string()) return "text";
+    return value.is_array() ? "a list" : "a map";
+}
+
+std::string position_text(const Position& at) {
+    std::string text = at.file ? *at.file : std::string();
+    for (const int number : {at.line, at.column}) {
+        if (number <= 0) break;
+        text += (text.empty() ? "line " : ":") + std::to_string(number);
+    }
+    return text;
+}
+
+Position position_in(const Position& at, std::string_view text, std::size_t offset) {
+    Position place = at;
+    if (at.column <= 0 || text.find('\n') != std::string_view::npos) return place;
+    for (const char c : text.substr(0, offset)) {
+        if ((static_cast<unsigned char>(c) & 0xc0u) != 0x80u) ++place.column;
+    }
+    return place;
+}
+
+Expression::Expression(std::shared_ptr<LuaSandbox> sandbox, int chunk, std::string text,
+                       Position at)
+    : sandbox_(std::move(sandbox)),
+      chunk_(chunk),
+      text_(std::move(text)),
+      at_(std::move(at)),
+      path_(plain_path(text_)) {}
+
+Result<Expression> Expression::compile(std::shared_ptr<LuaSandbox> sandbox, const std::string& text,
+                                       const Position& at, Position* fault) {
+    std::size_t offset = 0;
+    const auto chunk = sandbox->compile(text, offset);
+    Expression expression(std::move(sandbox), chunk.value_or(0), text, at);
+    if (chunk) return expression;
+    const Position place = position_in(at, text, offset);
+    if (fault) *fault = place;
+    expression.at_ = place;
+    return fail(expression.explain(chunk.error()));
+}
+
+const Json* Expression::follow(const Bindings& bindings) const {
+    const Json* node = path_.empty() ? nullptr : &bindings;
+    for (const std::string& name : path_) {
+        if (!node->is_object()) return nullptr;
+        const auto found = node->find(name);
+        if (found == node->end()) return nullptr;
+        node = &*found;
+    }
+    return node;
+}
+
+Result<Json> Expression::evaluate(const Bindings& bindings) const {
+    // Whatever goes wrong on the short way is Lua's to explain.
+    if (const Json* node = follow(bindings)) return *node;
+    auto value = sandbox_->evaluate(chunk_, bindings);
+    if (!value) return fail(explain(std::move(value).error()));
+    return value;
+}
+
+Result<bool> Expression::test(const Bindings& bindings) const {
+    MUSHER_TRY(const Json value, evaluate(bindings));
+    if (value.is_boolean()) return value.get<bool>();
+    return fail(explain(
+        Error(Errc::usage, "the value is " + std::string(kind_of(value)) + ", not true or false")));
+}
+
+Error Expression::explain(Error error) const {
+    std::size_t size = std::min(text_.find_last_not_of(" \t\r\n") + 1, text_.size());
+    const bool cut = size > kShown;
+    if (cut) size = kShown;
+    while (cut && (static_cast<unsigned char>(text_[size]) & 0xc0u) == 0x80u) --size;
+    error.message += " in `" + text_.substr(0, size) + (cut ? "…`" : "`");
+    const std::string place = position_text(at_);
+    return place.empty() ? error : std::move(error).within(place);
+}
+
+}  // namespace musher

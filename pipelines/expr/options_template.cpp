@@ -1,0 +1,123 @@
+#include "pipelines/expr/template.h"
+
+namespace musher {
+
+struct OptionsTemplate::Compiler {
+    const std::shared_ptr<LuaSandbox>& sandbox;
+    std::vector<Problem>& problems;
+    OptionsTemplate& into;
+
+    void report(const Error& error, const Position& at) {
+        problems.push_back(
+            Problem{at, Problem::Severity::error, "bad_expression", error.message, error.hint});
+    }
+
+    void bare(const Option& option, const Value& value, const Json::json_pointer& where) {
+        if (value.is(Value::Kind::map) || value.is(Value::Kind::list)) return;  // decode said so
+        Position at = value.at;
+        auto expression = Expression::compile(sandbox, value.text, value.content(), &at);
+        if (!expression) return report(expression.error(), at);
+        into.leaves_.push_back(Leaf{where, &option, TextTemplate::of(std::move(*expression))});
+    }
+
+    void templated(const Option& option, const Value& value, const Json::json_pointer& where) {
+        if (value.secret) return;
+        if (value.is(Value::Kind::list)) {
+            for (std::size_t i = 0; i < value.items.size(); ++i) {
+                templated(option, value.items[i], where / i);
+            }
+        }
+        for (const Value::Entry& entry : value.entries) {
+            templated(option, entry.value, where / entry.key);
+        }
+        if (!value.is(Value::Kind::string) || value.text.find("${") == std::string::npos) return;
+        Position at = value.at;
+        auto text = TextTemplate::compile(sandbox, value.text, value.content(), &at);
+        if (!text) return report(text.error(), at);
+        into.leaves_.push_back(Leaf{where, &option, std::move(*text)});
+    }
+
+    void option(const Option& option, const Value& value) {
+        const auto where = Json::json_pointer() / std::string(option.name);
+        if (option.type == OptionType::expression) {
+            bare(option, value, where);
+        } else if (option.type == OptionType::expression_map) {
+            for (const Value::Entry& entry : value.entries) {
+                bare(option, entry.value, where / entry.key);
+            }
+        } else if (option.templated) {
+            // One string stands for a list of one.
+            const bool alone =
+                option.type == OptionType::text_list && value.is(Value::Kind::string);
+            templated(option, value, alone ? where / std::size_t{0} : where);
+        }
+    }
+};
+
+OptionsTemplate OptionsTemplate::compile(std::shared_ptr<LuaSandbox> sandbox,
+                                         const std::vector<Option>& table, const Value& map,
+                                         std::string_view what, std::vector<Problem>& problems) {
+    OptionsTemplate compiled;
+    compiled.fixed_ = decode(table, map, what, problems);
+    Compiler compiler{sandbox, problems, compiled};
+    for (const Option& option : table) {
+        if (const Value* value = map.find(option.name)) compiler.option(option, *value);
+    }
+    // A leaf that decode did not take has its problem already.
+    std::erase_if(compiled.leaves_,
+                  [&](const Leaf& leaf) { return !compiled.fixed_.values().contains(leaf.where); });
+    return compiled;
+}
+
+Result<Options> OptionsTemplate::render(const Bindings& bindings) const {
+    if (leaves_.empty()) return fixed_;
+    Json values = fixed_.values();
+    for (const Leaf& leaf : leaves_) {
+        auto value = leaf.text.render(bindings);
+        if (!value) {
+            return fail(
+                std::move(value).error().within("option " + std::string(leaf.option->name)));
+        }
+        MUSHER_DO(place(leaf, std::move(*value), values));
+    }
+    return Options(std::move(values));
+}
+
+/// Converts what was rendered to the option's type, as if it stood in the file.
+Result<void> OptionsTemplate::place(const Leaf& leaf, Json value, Json& values) {
+    const OptionType type = leaf.option->type;
+    const bool free = type == OptionType::any || type == OptionType::text_map ||
+                      type == OptionType::expression || type == OptionType::expression_map;
+    if (free) {
+        values[leaf.where] = std::move(value);
+        return {};
+    }
+    const auto refuse = [&](std::string message, std::string hint = {}) {
+        return fail(Error(Errc::usage, std::move(message), std::move(hint))
+                        .within(position_text(leaf.text.at()))
+                        .within("option " + std::string(leaf.option->name)));
+    };
+    if (type == OptionType::text_list && value.is_array()) {
+        Json& list = values[leaf.where.parent_pointer()];
+        if (list.size() != 1) return refuse("a list cannot stand inside another list");
+        list = std::move(value);
+        return {};
+    }
+    if (value.is_null() || value.is_structured()) {
+        return refuse("the value is " + std::string(kind_of(value)) + ", not " +
+                      std::string(type_name(type)));
+    }
+    const std::string text = value.is_string() ? value.get<std::string>() : to_line(value);
+    auto converted = convert_text(*leaf.option, text);
+    if (!converted) {
+        // What came from env may be a secret: the message must not show it.
+        if (leaf.text.reads_environment()) {
+            return refuse("the rendered value is not " + std::string(type_name(type)));
+        }
+        return refuse(std::move(converted).error().message, converted.error().hint);
+    }
+    values[leaf.where] = std::move(*converted);
+    return {};
+}
+
+}  // namespace musher
