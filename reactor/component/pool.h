@@ -6,33 +6,60 @@
 #include <string>
 #include <typeindex>
 #include <utility>
+#include <vector>
 
 #include "reactor/base/json.h"
+#include "reactor/loop/loop.h"
 
 namespace musher {
 
-/// One client per type and name. Owned by the Reactor, dropped before its loop closes. Loop
-/// thread only.
+/// One client per type and name. A client that has `Task<void> close()` is closed before it is
+/// destroyed. Owned by the Reactor; close() before its loop ends. Loop thread only.
 class Pool {
   public:
+    explicit Pool(Loop& loop) : scope_("pool", loop.ready(), loop.clock()) {}
+
     /// The client called `name` (a connection's, or "" for one that needs none), made by `make()`
     /// at the first call and again once `settings` differ: who still holds the old client keeps
-    /// it to its end. `make` returns a shared_ptr<Client> and does not wait.
+    /// it to its end. `make` returns a shared_ptr<Client> and does not wait. Hold the result for
+    /// the length of one step, no longer.
     template <class Client, class Make>
     std::shared_ptr<Client> get(const std::string& name, const Json& settings, Make make) {
+        sweep();
         Slot& slot = slots_[{std::type_index(typeid(Client)), name}];
-        if (!slot.client || slot.settings != settings) slot = Slot{settings, make()};
+        if (!slot.client || slot.settings != settings) {
+            std::shared_ptr<void> fresh = make();
+            if (slot.client) retired_.push_back(std::move(slot));
+            slot = Slot{settings, std::move(fresh), closer<Client>()};
+        }
         return std::static_pointer_cast<Client>(slot.client);
     }
-    /// Forgets every client; those in use end with their last holder.
-    void clear() { slots_.clear(); }
+
+    /// Closes every client; nobody may hold one any more.
+    Task<void> close();
 
   private:
+    using Closer = Task<void> (*)(std::shared_ptr<void> client);
     struct Slot {
         Json settings;
         std::shared_ptr<void> client;
+        Closer close = nullptr;
     };
+
+    template <class Client>
+    static Task<void> close_one(std::shared_ptr<void> client) {
+        co_await static_cast<Client*>(client.get())->close();
+    }
+    template <class Client>
+    static Closer closer() {
+        if constexpr (requires(Client& client) { client.close(); }) return &close_one<Client>;
+        return nullptr;
+    }
+    void sweep();
+
     std::map<std::pair<std::type_index, std::string>, Slot> slots_;
+    std::vector<Slot> retired_;  // replaced, maybe still held by a running step
+    Scope scope_;
 };
 
 }  // namespace musher

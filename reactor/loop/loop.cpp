@@ -70,7 +70,9 @@ void Loop::run(Task<void> main) {
 int Loop::close() {
     timers_.close();
     idle_.close();
-    uv_run(&uv_, UV_RUN_DEFAULT);
+    // A main that never suspended leaves uv_stop()'s mark: the first turn returns at once then.
+    while (uv_run(&uv_, UV_RUN_DEFAULT) != 0) {
+    }
     closed_ = true;
     return uv_loop_close(&uv_);
 }

@@ -22,6 +22,9 @@ Task<void> sleep_and_offload(Loop& loop) {
 }
 TEST(Loop, SleepsAndOffloads) { test::on_loop(sleep_and_offload); }
 
+Task<void> nothing(Loop&) { co_return; }
+TEST(Loop, StopsCleanlyWhenNothingEverWaited) { test::on_loop(nothing); }
+
 Task<void> deadline(Loop& loop) {
     Cancel mine;
     const Deadline limit(loop.timers(), mine, milliseconds(5));

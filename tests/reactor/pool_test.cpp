@@ -1,31 +1,47 @@
-// The pool of live clients: one per type, name and settings.
+// The pool of live clients: one per type, name and settings; closed when nobody holds them.
 #include "reactor/component/pool.h"
 
 #include <gtest/gtest.h>
+
+#include "tests/support/run_loop.h"
 
 namespace musher {
 namespace {
 
 struct Client {
     int number;
+    std::vector<int>& closed;
+    Task<void> close() {
+        closed.push_back(number);
+        co_return;
+    }
 };
 struct Other {
     int number;
 };
 
-TEST(Pool, SharesOneClientPerTypeAndNameUntilItsSettingsChange) {
-    Pool pool;
+Task<void> share(Loop& loop) {
+    Pool pool(loop);
     int made = 0;
-    const auto make = [&] { return std::make_shared<Client>(Client{++made}); };
+    std::vector<int> closed;
+    const auto make = [&] { return std::make_shared<Client>(Client{++made, closed}); };
     const auto other = [&] { return std::make_shared<Other>(Other{++made}); };
-    const auto first = pool.get<Client>("shop", "redis://a", make);
+    auto first = pool.get<Client>("shop", "redis://a", make);
     EXPECT_EQ(pool.get<Client>("shop", "redis://a", make), first);
     EXPECT_EQ(pool.get<Other>("shop", "redis://a", other)->number, 2);
     EXPECT_EQ(pool.get<Client>("stock", "redis://a", make)->number, 3);
     EXPECT_EQ(pool.get<Client>("shop", "redis://b", make)->number, 4);
-    EXPECT_EQ(first->number, 1) << "who holds the old client keeps it";
-    EXPECT_EQ(first.use_count(), 1);
+    EXPECT_EQ(pool.get<Client>("shop", "redis://b", make)->number, 4);
+    EXPECT_TRUE(closed.empty()) << "who holds the old client keeps it";
+    first.reset();
+    EXPECT_EQ(pool.get<Client>("shop", "redis://b", make)->number, 4);
+    EXPECT_EQ(closed, std::vector<int>{1});
+    co_await pool.close();
+    std::sort(closed.begin(), closed.end());
+    const std::vector<int> all{1, 3, 4};
+    EXPECT_EQ(closed, all);
 }
+TEST(Pool, SharesOneClientPerTypeAndNameUntilItsSettingsChange) { test::on_loop(share); }
 
 }  // namespace
 }  // namespace musher
