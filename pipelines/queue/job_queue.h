@@ -21,10 +21,10 @@ enum class BeatCode { held, gone, stolen, cancel };
 enum class AckCode { acked, gone, stolen };
 
 struct QueueOptions {
-    std::size_t waiting = 0;                    // more unfinished jobs than this: `full`; 0: no limit
-    milliseconds lease = limits::kLease;        // silence after which a claim is lost
-    Duration keep = std::chrono::hours(7 * 24);  // finished jobs are remembered so long …
-    std::size_t history = 100'000;              // … and at most so many; dead ones at most so many
+    std::size_t waiting = 0;              // over so many unfinished jobs: `full`; 0: no limit
+    milliseconds lease = limits::kLease;  // silence after which a claim is lost
+    Duration keep = std::chrono::hours(7 * 24);  // finished jobs are remembered so long, …
+    std::size_t history = 100'000;        // … the newest of them; dead ones without `keep`
 };
 
 struct Ack {
@@ -86,6 +86,8 @@ class JobQueue {
   public:
     virtual ~JobQueue() = default;
     virtual const std::string& name() const = 0;
+    /// Waits for what is under way; due before destruction.
+    virtual Task<void> close() { co_return; }
 
     /// One code per job, in order. Durable by the connection's class when it returns.
     virtual Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) = 0;

@@ -27,4 +27,19 @@ class ReadyList {
     std::vector<std::coroutine_handle<>> now_;
 };
 
+/// `co_await next_turn(ready)`: goes on after everything that is ready now, so that what the
+/// others of this turn ask for can be done in one go.
+class NextTurn {
+  public:
+    explicit NextTurn(ReadyList& ready) : ready_(ready) {}
+    NextTurn(NextTurn&&) = delete;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) { ready_.post(handle); }
+    void await_resume() const noexcept {}
+
+  private:
+    ReadyList& ready_;
+};
+inline NextTurn next_turn(ReadyList& ready) { return NextTurn(ready); }
+
 }  // namespace musher

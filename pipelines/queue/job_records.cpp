@@ -1,0 +1,136 @@
+#include "pipelines/queue/job_records.h"
+
+#include "reactor/base/clock.h"
+#include "reactor/base/limits.h"
+#include "reactor/base/text.h"
+
+namespace musher {
+
+namespace {
+constexpr std::size_t kMessageBytes = 1000;
+constexpr std::size_t kHintBytes = 300;
+constexpr std::size_t kContextLines = 4;
+constexpr std::size_t kContextBytes = 120;
+
+/// The first `most` bytes, whole characters only, marked when something is missing.
+std::string cut(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return std::string(text);
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+    return std::string(text.substr(0, most)) + "…";
+}
+
+/// Calls `take` with each line that is a JSON document.
+template <class F>
+void each_line(std::string_view lines, F take) {
+    while (!lines.empty()) {
+        const std::size_t end = std::min(lines.find('\n'), lines.size());
+        Result<Json> read = parse_json(lines.substr(0, end));
+        if (read) take(std::move(*read));
+        lines.remove_prefix(std::min(end + 1, lines.size()));
+    }
+}
+}  // namespace
+
+std::string story_line(const Json& story) {
+    if (!story.is_array() || story.empty()) return {};
+    std::string line = to_line(story);
+    if (line.size() <= limits::kStoryBytes) return line;
+    // The beginning says what ran, the end why it failed: keep both, drop between.
+    std::vector<std::string> parts;
+    for (const Json& entry : story) parts.push_back(to_line(entry));
+    const std::string gap = R"({"what":"cut"})";
+    const std::size_t room = limits::kStoryBytes - gap.size() - 3;
+    std::size_t used = 0;
+    std::string front;
+    std::string back;
+    for (std::size_t i = 0; i * 2 < parts.size(); ++i) {
+        const std::string& late = parts[parts.size() - 1 - i];
+        if (used + late.size() + 1 > room) break;
+        back = "," + late + back;
+        used += late.size() + 1;
+        if (i == parts.size() - 1 - i || used + parts[i].size() + 1 > room) break;
+        front += parts[i] + ",";
+        used += parts[i].size() + 1;
+    }
+    return "[" + front + gap + back + "]";
+}
+
+std::string story_line(std::string_view what, int attempt, std::int64_t wall_ms) {
+    std::string line = R"([{"time":)" + std::to_string(wall_ms) + R"(,"what":")";
+    line += what;
+    return line + R"(","attempt":)" + std::to_string(attempt) + "}]";
+}
+
+void append_story(std::string& lines, std::string line) {
+    if (line.empty()) return;
+    if (!lines.empty()) lines += '\n';
+    lines += line;
+    while (lines.size() > limits::kStoryBytes) {
+        const std::size_t end = lines.find('\n');
+        if (end == std::string::npos) break;
+        lines.erase(0, end + 1);
+    }
+}
+
+Json read_story(std::string_view lines) {
+    Json all = Json::array();
+    each_line(lines, [&](Json attempt) {
+        if (!attempt.is_array()) return;
+        for (Json& entry : attempt) {
+            // Redis has no calendar: what its scripts tell carries milliseconds.
+            if (entry.is_object() && entry.contains("time") && entry["time"].is_number()) {
+                entry["time"] = format_time(entry["time"].get<std::int64_t>());
+            }
+            all.push_back(std::move(entry));
+        }
+    });
+    return all;
+}
+
+std::string error_line(const Error& error, std::string_view step) {
+    Json context = Json::array();
+    for (const std::string& line : error.context) {
+        if (context.size() < kContextLines) context.push_back(cut(line, kContextBytes));
+    }
+    return to_line(Json{{"code", info(error.code).name},
+                        {"message", cut(error.message, kMessageBytes)},
+                        {"hint", cut(error.hint, kHintBytes)},
+                        {"context", std::move(context)},
+                        {"step", step}});
+}
+
+Json read_error(std::string_view line, int attempt, std::int64_t wall_ms) {
+    if (line.empty()) return nullptr;
+    try {
+        const Json read = Json::parse(line);
+        Json error = to_json(error_from_json(read));
+        error["step"] = read.value("step", "");
+        error["attempt"] = attempt;
+        error["time"] = format_time(wall_ms);
+        return error;
+    } catch (const Json::exception&) {
+        return nullptr;  // not written by error_line
+    }
+}
+
+Json read_receipts(std::string_view lines) {
+    Json all = Json::array();
+    each_line(lines, [&](Json receipt) { all.push_back(std::move(receipt)); });
+    return all;
+}
+
+const std::string& poison_line() {
+    static const std::string line =
+        error_line(Error(Errc::poison, "the reactor that ran this job went silent " +
+                                           std::to_string(limits::kStalls + 1) + " times"),
+                   "");
+    return line;
+}
+
+const std::string& cancelled_line() {
+    static const std::string line =
+        error_line(Error(Errc::cancelled, "cancelled before it could run"), "");
+    return line;
+}
+
+}  // namespace musher

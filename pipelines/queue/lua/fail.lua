@@ -1,0 +1,33 @@
+-- ARGV: id, token, error, story, 1 to try again, delay ms, BURIED or CANCELLED when it ends.
+-- Reply: 1 goes on, 0 ended, -1 not held with this token.
+local id, token, err, line = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local value = call('HGET', O, id)
+if not value then
+    -- The same defeat again, because its answer was lost, gets the same answer.
+    local record = call('HGET', DE, id)
+    if not record then return -1 end
+    local _, what, _, _, last = cmsgpack.unpack_limit(record, 4)
+    if last ~= token then return -1 end
+    return what == TRYING and 1 or 0
+end
+if not holds(value, token) then return -1 end
+
+local failures = call('HINCRBY', A, id, 1)
+local attempt = attempts(id)
+local _, _, max = head_of(call('HGET', P, id))
+local asked = call('SISMEMBER', CX, id) == 1
+if asked or ARGV[5] ~= '1' or failures >= max then
+    bury(id, asked and CANCELLED or tonumber(ARGV[7]), attempt, token, err, line)
+    if admitted then wake() end
+    return 0
+end
+local first_due = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+call('HSET', DE, id, pack(TRYING, now, attempt, token, err, told(story_of(id), line)))
+call('HDEL', O, id)
+call('ZREM', LEASE, id)
+call('HDEL', PR, id)
+local due = now + ARGV[6]
+call('ZADD', DELAYED, due, id)
+count('retried', 1)
+if due < tonumber(first_due or math.huge) then wake() end
+return 1

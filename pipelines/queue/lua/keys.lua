@@ -1,0 +1,41 @@
+-- First part of every script. KEYS is the same fixed list in every call (kKeys in scripts.cpp);
+-- time is the server's own.
+local P, READY, DELAYED, LEASE, O, A, K, U, G, GW, GK = unpack(KEYS, 1, 11)
+local DEAD, DE, PR, CX, RC, DONE, DN, RX, RD, META, ST = unpack(KEYS, 12, 22)
+local call, sub, pack = redis.call, string.sub, cmsgpack.pack
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local CLASS = 2 ^ 40      -- score = priority * CLASS + order of acceptance
+local KEYED, DEDUPED = 1, 2  -- flags of a job
+
+-- A value of p: pack(score, accepted_ms, max_attempts, flags, dedupe) .. job as musher encodes it.
+local function head_of(value)
+    local _, score, accepted, max, flags, dedupe = cmsgpack.unpack_limit(value, 5)
+    return score, accepted, max, flags, dedupe
+end
+
+-- A value of o: flags, score and token; the first two save a look into p when the job ends.
+local function owner(flags, score, token)
+    return string.format('%d%016d', flags, score) .. token
+end
+
+local function holds(value, token)
+    return value and sub(value, 18) == token
+end
+
+local function flags_and_score(value)
+    return tonumber(sub(value, 1, 1)), tonumber(sub(value, 2, 17))
+end
+
+-- Totals in meta, and the same for this minute, which is forgotten after three hours.
+local function count(what, n)
+    if n == 0 then return end
+    call('HINCRBY', META, what, n)
+    if call('HINCRBY', ST, what, n) == n then call('EXPIRE', ST, 10800) end
+end
+
+-- One message tells every reactor that this queue has something new to claim or to wait for.
+local function wake()
+    call('PUBLISH', 'm1:wake', string.match(P, '^m1:{(.*)}:p$'))
+end

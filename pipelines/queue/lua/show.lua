@@ -1,0 +1,2 @@
+-- ARGV: id. Reply: its row, nil for an unknown id.
+return row(ARGV[1])
