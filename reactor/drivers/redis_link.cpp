@@ -94,6 +94,13 @@ Task<Result<std::unique_ptr<RedisLink>>> RedisLink::connect(Loop& loop, SocketAd
     co_return link;
 }
 
+pid_t RedisLink::peer_pid() const {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
+    return peer.pid;
+}
+
 void RedisLink::watch_socket() {
     const int events = blocked_ ? UV_READABLE | UV_WRITABLE : UV_READABLE;
     poll_.start(events, [this](int status, int got) { on_poll(status, got); });

@@ -1,6 +1,8 @@
 // RedisLink: one socket to one Redis server, from connect to its end. Never reconnects.
 #pragma once
 
+#include <sys/types.h>
+
 #include <deque>
 #include <functional>
 #include <memory>
@@ -53,6 +55,8 @@ class RedisLink {
     bool broken() const { return broken_; }
     const Error& why() const { return why_; }
     const std::string& server() const { return server_; }
+    /// The process at the other end of a unix socket; 0 when unknown.
+    pid_t peer_pid() const;
 
     const std::deque<std::shared_ptr<RedisCall>>& in_flight() const { return in_flight_; }
     /// When the server was last heard, or began to owe an answer.

@@ -1,0 +1,68 @@
+#include "pipelines/queue/embedded_redis_folder.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "reactor/base/fd.h"
+
+namespace musher {
+
+namespace {
+constexpr off_t kLogBytes = 1 << 20;  // a larger log is put aside at start
+constexpr std::size_t kLogTail = 4096;
+}  // namespace
+
+Result<void> prepare_redis_folder(const std::string& folder, const std::string& log) {
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+        return fail(errno_error(errno, "making " + folder));
+    }
+    if (::chmod(folder.c_str(), 0700) != 0) {
+        return fail(errno_error(errno, "protecting " + folder));
+    }
+    struct stat info{};
+    if (::stat(log.c_str(), &info) == 0 && info.st_size > kLogBytes) {
+        ::rename(log.c_str(), (log + ".1").c_str());
+    }
+    return {};
+}
+
+std::string last_redis_complaint(const std::string& log) {
+    const Result<Fd> file = Fd::open(log, O_RDONLY);
+    if (!file) return {};
+    const off_t size = ::lseek(file->get(), 0, SEEK_END);
+    const off_t from = std::max<off_t>(0, size - static_cast<off_t>(kLogTail));
+    std::string tail(kLogTail, '\0');
+    const ssize_t got = ::pread(file->get(), tail.data(), tail.size(), from);
+    tail.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    std::string found;
+    for (std::size_t at = 0; at < tail.size();) {
+        const std::size_t end = std::min(tail.find('\n', at), tail.size());
+        const std::string line = tail.substr(at, end - at);
+        at = end + 1;
+        const std::size_t mark = line.find(" # ");
+        if (mark == std::string::npos) continue;
+        const std::string text = line.substr(mark + 3);
+        if (text.starts_with("oO0Oo")) found.clear();  // an earlier life's words do not count
+        const bool routine = text.starts_with("oO0Oo") || text.starts_with("Redis version") ||
+                             text.starts_with("Configuration") || text.starts_with("Server init") ||
+                             text.starts_with("WARNING") || text.starts_with("Redis is now");
+        if (!routine) found = text;
+    }
+    return found;
+}
+
+Error redis_end_error(const std::string& how, const std::string& said) {
+    std::string message = "the embedded redis-server " + how;
+    if (!said.empty()) message += ": " + said;
+    if (said.find("No space left") != std::string::npos) {
+        return Error(Errc::full, message);
+    }
+    if (said.find("redis-check-aof") != std::string::npos) {
+        return Error(Errc::corrupt, message,
+                     "keep a copy of the redis folder, then run redis-check-aof --fix as it says");
+    }
+    return Error(Errc::unavailable, message);
+}
+
+}  // namespace musher

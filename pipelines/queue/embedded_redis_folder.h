@@ -1,0 +1,21 @@
+// The folder of the embedded redis-server: made and kept small, and what its log says of an end.
+#pragma once
+
+#include <string>
+
+#include "reactor/base/error.h"
+
+namespace musher {
+
+/// Makes it (0700) and puts a large log aside. Blocking.
+Result<void> prepare_redis_folder(const std::string& folder, const std::string& log);
+
+/// The last line that says more than the server's start and end; empty when there is none.
+/// Blocking.
+std::string last_redis_complaint(const std::string& log);
+
+/// `how` it ended ("exited with 1") and what it `said`: `full` for a full disk, `corrupt` for an
+/// append-only file that has to be mended, else `unavailable`.
+Error redis_end_error(const std::string& how, const std::string& said);
+
+}  // namespace musher

@@ -1,0 +1,31 @@
+#include "pipelines/queue/state_lock.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace musher {
+
+Result<StateLock> StateLock::take(const std::string& state) {
+    if (::mkdir(state.c_str(), 0700) != 0 && errno != EEXIST) {
+        return fail(errno_error(errno, "making the state directory " + state));
+    }
+    const std::string path = state + "/lock";
+    MUSHER_TRY(Fd file, Fd::open(path, O_RDWR | O_CREAT));
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return fail(errno_error(errno, "locking " + path));
+        std::string holder = read_small_file(path, 64).value_or("");
+        while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+        return fail(Errc::conflict,
+                    "the state directory " + state + " is used by process " +
+                        (holder.empty() ? "?" : holder),
+                    "stop that musher, or give this one another `state:`");
+    }
+    // kill -9 here: the file is unlocked and names a dead process; the next holder rewrites it.
+    if (::ftruncate(file.get(), 0) != 0) return fail(errno_error(errno, "writing " + path));
+    MUSHER_DO(write_all(file.get(), std::to_string(::getpid()) + "\n"));
+    return StateLock(std::move(file));
+}
+
+}  // namespace musher
