@@ -13,11 +13,12 @@ Failure lost(const std::string& id) {
     return fail(Errc::conflict, "job " + id + " is no longer held with this token");
 }
 
-Json setting(const RedisReply& flat, std::string_view name) {
+/// One setting of CONFIG GET's answer; empty when it is not there.
+std::string setting(const RedisReply& flat, std::string_view name) {
     for (std::size_t i = 0; i + 1 < flat.items.size(); i += 2) {
         if (flat.items[i].text == name) return flat.items[i + 1].text;
     }
-    return nullptr;
+    return {};
 }
 }  // namespace
 
@@ -84,8 +85,8 @@ Task<Result<void>> RedisQueue::check_server(Cancel& cancel) {
     if (!policy && policy.error().code == Errc::unavailable) {
         co_return musher::fail(explain(policy.error()));
     }
-    const std::string evicts = policy ? setting(*policy, "maxmemory-policy").dump() : std::string();
-    if (evicts.find("allkeys") != std::string::npos) {
+    const std::string evicts = policy ? setting(*policy, "maxmemory-policy") : std::string();
+    if (evicts.starts_with("allkeys")) {
         co_return musher::fail(Errc::usage,
                                "redis may evict jobs: its maxmemory-policy is " + evicts,
                                "set maxmemory-policy noeviction on the Redis server");

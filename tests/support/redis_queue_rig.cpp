@@ -36,7 +36,7 @@ Task<std::string> queue_faults(Redis& redis, std::string queue) {
 
 Task<void> RedisQueueRig::start(Loop& loop, QueueOptions options) {
     server_.command({"FLUSHALL"});
-    redis_ = std::make_unique<Redis>(loop, server_.target());
+    redis_ = std::make_unique<Redis>(loop, target_);
     queue_ = std::make_unique<RedisQueue>(loop, *redis_, "orders", options, more_);
     Cancel never;
     const Result<void> opened = co_await queue_->open(never);

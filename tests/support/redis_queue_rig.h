@@ -13,7 +13,9 @@ class RedisQueueRig final : public QueueRig {
   public:
     /// `server` outlives the rig; start() empties it.
     explicit RedisQueueRig(const RedisServer& server, RedisQueueOptions more = {})
-        : server_(server), more_(std::move(more)) {}
+        : RedisQueueRig(server, std::move(more), server.target()) {}
+    RedisQueueRig(const RedisServer& server, RedisQueueOptions more, RedisTarget target)
+        : server_(server), more_(std::move(more)), target_(std::move(target)) {}
 
     Task<void> start(Loop& loop, QueueOptions options) override;
     RedisQueue& queue() override { return *queue_; }
@@ -27,6 +29,7 @@ class RedisQueueRig final : public QueueRig {
   private:
     const RedisServer& server_;
     RedisQueueOptions more_;
+    RedisTarget target_;
     std::unique_ptr<Redis> redis_;
     std::unique_ptr<RedisQueue> queue_;
 };

@@ -1,6 +1,7 @@
 -- ARGV: id, error. Reply: the state after it, nil for an unknown id.
 local id = ARGV[1]
 local state = place_of(id)
+go_on_without_memory()
 if state == 'running' then
     call('SADD', CX, id)
     wake()

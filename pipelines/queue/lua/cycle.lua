@@ -148,6 +148,7 @@ local function claim(claims)
 end
 
 local acks, beats, claims = {}, {}, {}
+go_on_without_memory()
 if ACKS > 0 then
     local ended = ours(ARGS, ACKS, acks)
     if #ended > 0 then finish(ended) end

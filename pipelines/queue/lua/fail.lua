@@ -12,6 +12,7 @@ if not value then
 end
 if not holds(value, token) then return -1 end
 
+go_on_without_memory()
 local failures = call('HINCRBY', A, id, 1)
 local attempt = attempts(id)
 local _, _, max = head_of(call('HGET', P, id))

@@ -35,6 +35,10 @@ local function count(what, n)
     if call('HINCRBY', ST, what, n) == n then call('EXPIRE', ST, 10800) end
 end
 
+-- A server out of memory refuses a script's first write unless it frees some, and no later one.
+-- What ends jobs or keeps them alive must go on then: it begins with this write of nothing.
+local function go_on_without_memory() call('ZREM', LEASE, '') end
+
 -- One message tells every reactor that this queue has something new to claim or to wait for.
 local function wake()
     call('PUBLISH', 'm1:wake', string.match(P, '^m1:{(.*)}:p$'))

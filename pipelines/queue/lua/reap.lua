@@ -51,6 +51,7 @@ local function forget_reactors()
     end
 end
 
+go_on_without_memory()
 local idle = call('ZCARD', READY) == 0
 heal()
 for _, id in ipairs(call('ZRANGE', LEASE, '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)) do

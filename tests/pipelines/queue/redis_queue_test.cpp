@@ -1,7 +1,12 @@
-// The queue on a real Redis passes the same suite; and what only Redis can do wrong.
+// The queue on a real Redis passes the same suite; and what only a server brings with it: formats,
+// lost answers, shared batches, durability, memory.
 #include "pipelines/queue/redis_queue.h"
 
+#include "reactor/base/uuid.h"
+#include "reactor/drivers/redis_subscription.h"
+#include "reactor/task/all.h"
 #include "tests/support/redis_queue_rig.h"
+#include "tests/support/run_loop.h"
 
 namespace musher::test {
 namespace {
@@ -12,6 +17,353 @@ const RedisServer& server() {
 }
 std::unique_ptr<QueueRig> make_rig() { return std::make_unique<RedisQueueRig>(server()); }
 INSTANTIATE_TEST_SUITE_P(Redis, QueueConformance, testing::Values(make_rig));
+
+/// A user who may touch nothing but this queue's keys and the one channel, and may not look
+/// around: the scripts name all their keys.
+std::unique_ptr<QueueRig> make_confined_rig() {
+    server().command({"ACL", "SETUSER", "confined", "on", "nopass", "~m1:{orders}:*", "&m1:wake",
+                      "+@all", "-@dangerous", "-scan", "-randomkey"});
+    RedisTarget target = server().target();
+    target.user = "confined";
+    target.password = "any";
+    return std::make_unique<RedisQueueRig>(server(), RedisQueueOptions(), target);
+}
+INSTANTIATE_TEST_SUITE_P(RedisConfined, QueueConformance, testing::Values(make_confined_rig));
+
+/// The same for cases that need the rig itself.
+struct RedisTrial : Trial {
+    explicit RedisTrial(RedisQueueRig& rig, Loop& on) : Trial(rig), redis_rig(rig), loop(on) {}
+    /// A plain command; no braces, which the compiler does not bear in an await.
+    template <class... Words>
+    Task<std::string> redis(const Words&... words) {
+        std::vector<std::string> argv;
+        (argv.emplace_back(words), ...);
+        return send(std::move(argv));
+    }
+    Task<std::string> send(std::vector<std::string> argv) {
+        const Result<RedisReply> reply = co_await redis_rig.redis().command(std::move(argv), never);
+        if (!reply) co_return reply.error().text();
+        co_return reply->kind == RedisReply::Kind::integer ? std::to_string(reply->integer)
+                                                           : reply->text;
+    }
+    RedisQueueRig& redis_rig;
+    Loop& loop;
+};
+using RedisCase = Task<void> (*)(RedisTrial&);
+
+Task<void> run_case(Loop& loop, RedisQueueRig& rig, RedisCase& run, QueueOptions& options) {
+    co_await rig.start(loop, options);
+    {
+        RedisTrial trial(rig, loop);
+        co_await run(trial);
+    }
+    co_await rig.stop();
+}
+void check(RedisCase run, const RedisServer& on = server(), RedisQueueOptions more = {},
+           QueueOptions options = {}) {
+    RedisQueueRig rig(on, std::move(more));
+    on_loop(run_case, rig, run, options);
+}
+#define REDIS_CASE(name)                          \
+    static Task<void> name##Case(RedisTrial& q);  \
+    TEST(RedisQueue, name) { check(name##Case); } \
+    static Task<void> name##Case(RedisTrial& q)
+
+REDIS_CASE(ChecksItsRecordsForFaults) {
+    std::vector<Job> jobs{q.keyed("a", "k"), q.keyed("b", "k"), q.deduped("c", "x")};
+    co_await q.put_all(jobs);
+    co_await q.claim(1);
+    EXPECT_AWAIT(q.rig().faults(), "");
+    co_await q.redis("ZREM", "m1:{orders}:lease", "a");
+    EXPECT_AWAIT(q.rig().faults(), "a is in 0 places: \na has an owner and no lease");
+    EXPECT_AWAIT(q.reap(), "1 back");  // a lease that vanished is healed
+    EXPECT_AWAIT(q.rig().faults(), "");
+    co_await q.redis("HDEL", "m1:{orders}:u", "x");
+    EXPECT_AWAIT(q.rig().faults(), "c does not hold its dedupe value x");
+    co_await q.redis("HSET", "m1:{orders}:u", "x", "c");
+    co_await q.redis("HDEL", "m1:{orders}:g", "k");
+    EXPECT_AWAIT(q.rig().faults(), "a runs without the turn of k");
+}
+
+REDIS_CASE(SurvivesAJobThatSomebodyDeleted) {
+    std::vector<Job> jobs{q.job("a"), q.job("b"), q.delayed("c", milliseconds(1)), q.job("d")};
+    co_await q.put_all(jobs);
+    co_await q.redis("HDEL", "m1:{orders}:p", "a", "c");
+    co_await q.pass(milliseconds(10));
+    EXPECT_AWAIT(q.claim(9), "b d");
+    co_await q.redis("HDEL", "m1:{orders}:p", "b");
+    co_await q.pass(std::chrono::minutes(1));
+    EXPECT_AWAIT(q.reap(), "1 back");
+    EXPECT_AWAIT(q.rig().faults(), "");
+    EXPECT_AWAIT(q.claim(9), "d");
+}
+
+REDIS_CASE(RefusesAQueueOfAnUnknownFormat) {
+    co_await q.redis("HSET", "m1:{orders}:meta", "format", "3");
+    const Result<void> opened = co_await q.redis_rig.queue().open(q.never);
+    EXPECT_EQ(opened.error().code, Errc::corrupt);
+    EXPECT_EQ(opened.error().message, "queue orders has format 3, this musher reads format 1");
+    EXPECT_AWAIT(q.put(q.job("a")), "corrupt");
+    EXPECT_AWAIT(q.claim(1), "corrupt");
+    EXPECT_AWAIT(q.redis("HGET", "m1:{orders}:meta", "format"), "3");
+}
+
+REDIS_CASE(TakesOverAQueueOfTheFormatBefore) {
+    co_await q.redis("HSET", "m1:{orders}:meta", "format", "0");
+    const Result<void> opened = co_await q.redis_rig.queue().open(q.never);
+    EXPECT_TRUE(opened.has_value());
+    EXPECT_AWAIT(q.redis("HGET", "m1:{orders}:meta", "format"), "1");
+}
+
+REDIS_CASE(FinishesItsJobsAfterAnUpgradeByAnother) {
+    co_await q.put(q.job("a"));
+    co_await q.put(q.job("b"));
+    EXPECT_AWAIT(q.claim(1), "a");
+    co_await q.redis("HSET", "m1:{orders}:meta", "format", "2");
+    EXPECT_AWAIT(q.beat("a"), "held");
+    EXPECT_AWAIT(q.ack("a"), "acked");
+    EXPECT_AWAIT(q.claim(1), "corrupt");
+    EXPECT_AWAIT(q.state("b"), "waiting");
+}
+
+REDIS_CASE(BuriesAJobThatItCannotRead) {
+    co_await q.put(q.job("a"));
+    co_await q.put(q.job("b"));
+    const std::string stored = co_await q.redis("HGET", "m1:{orders}:p", "a");
+    std::string other = stored;
+    other.replace(other.find("[1,"), 3, "[7,");
+    co_await q.redis("HSET", "m1:{orders}:p", "a", other);
+    EXPECT_AWAIT(q.claim(9), "b");
+    const JobRow row = co_await q.show("a");
+    EXPECT_EQ(row.state, JobState::dead);
+    EXPECT_EQ(row.job.id, "a");
+    EXPECT_EQ(row.error.value("message", ""),
+              "job a of queue orders has format 7, this musher reads format 1");
+}
+
+REDIS_CASE(SendsThePutsOfOneTurnTogether) {
+    co_await q.redis("CONFIG", "RESETSTAT");
+    std::vector<Task<std::string>> puts;
+    for (int i = 0; i < 70; ++i) puts.push_back(q.put(q.job(std::to_string(i))));
+    const auto codes = co_await all(q.loop.ready(), q.loop.clock(), std::move(puts));
+    EXPECT_EQ(codes, std::vector<std::string>(70, "accepted"));
+    const std::string stats = co_await q.redis("INFO", "commandstats");
+    // 32 + 32 + 6; the first of them in a program finds the script unknown and is sent again.
+    const bool three = stats.find("cmdstat_evalsha:calls=3,") != std::string::npos;
+    EXPECT_TRUE(three) << stats;
+    const QueueStats counts = co_await q.stats();
+    EXPECT_EQ(counts.waiting, 70u);
+}
+
+Task<void> claim_and_vanish(RedisTrial& q, std::size_t most, Cancel& cancel) {
+    CycleIn in;
+    in.claim = most;
+    const Result<CycleOut> out = co_await q.queue().cycle(std::move(in), cancel);
+    EXPECT_EQ(out.error().code, Errc::cancelled);
+}
+
+Task<void> lose_an_answer(RedisTrial& q, std::size_t most) {
+    Scope scope("lost", q.loop.ready(), q.loop.clock());
+    Cancel cancel;
+    scope.spawn("claim", claim_and_vanish(q, most, cancel));
+    cancel.request();  // it is on its way: the server hands out jobs that nobody receives
+    co_await scope.join();
+}
+
+REDIS_CASE(HandsOutAgainWhatALostAnswerHeld) {
+    std::vector<Job> jobs{q.job("a"), q.job("b"), q.job("c"), q.job("d"), q.job("e")};
+    co_await q.put_all(jobs);
+    co_await lose_an_answer(q, 3);
+    EXPECT_AWAIT(q.state("a"), "running");
+    EXPECT_AWAIT(q.claim(3), "a b c");
+    EXPECT_EQ(q.held("a").attempt, 1);
+    EXPECT_AWAIT(q.ack("a"), "acked");
+    co_await lose_an_answer(q, 2);
+    EXPECT_AWAIT(q.claim(1), "d");  // the rest of what was lost waits again
+    EXPECT_AWAIT(q.state("e"), "waiting");
+    EXPECT_AWAIT(q.claim(9), "e");
+    EXPECT_AWAIT(q.rig().faults(), "");
+}
+
+REDIS_CASE(ForgetsALostAnswerWhoseLeaseRanOut) {
+    co_await q.put(q.job("a"));
+    co_await lose_an_answer(q, 1);
+    co_await q.pass(std::chrono::minutes(1));
+    EXPECT_AWAIT(q.reap(), "1 back");
+    EXPECT_AWAIT(q.claim(1), "a");
+    EXPECT_EQ(q.held("a").attempt, 2);
+    EXPECT_AWAIT(q.ack("a"), "acked");
+}
+
+/// Collects what is said on the wake channel.
+struct Ears {
+    explicit Ears(RedisTrial& q) : heard(q.loop.ready()), gap(q.loop.ready()) {}
+    std::string words;
+    Waiters heard;
+    Waiters gap;
+};
+
+/// Says `end` on the channel and waits for it: what came before is all there was.
+Task<std::string> all_heard(RedisTrial& q, Ears& ears) {
+    co_await q.redis("PUBLISH", std::string(kWakeChannel), "end");
+    while (!ears.words.ends_with("end ")) {
+        const Result<void> woken = co_await ears.heard.wait(q.never);
+        EXPECT_TRUE(woken.has_value());
+    }
+    const std::string words = std::exchange(ears.words, {});
+    co_return words.substr(0, words.size() - 4);
+}
+
+REDIS_CASE(WakesOthersOnlyWhenThereIsNewWork) {
+    Ears ears(q);
+    RedisSubscription subscription(q.loop, server().target());
+    RedisSubscription::Listener listener;
+    listener.on_message = [&](std::string_view queue) {
+        ears.words += std::string(queue) + " ";
+        ears.heard.wake_all();
+    };
+    listener.on_gap = [&] { ears.gap.wake_all(); };
+    subscription.subscribe(std::string(kWakeChannel), std::move(listener));
+    const Result<void> subscribed = co_await ears.gap.wait(q.never);
+    EXPECT_TRUE(subscribed.has_value());
+
+    co_await q.put(q.job("a"));
+    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    co_await q.put(q.job("b"));  // somebody is busy with the queue already
+    EXPECT_AWAIT(all_heard(q, ears), "");
+    co_await q.claim(2);
+    co_await q.put(q.delayed("later", std::chrono::minutes(2)));
+    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    co_await q.put(q.delayed("latest", std::chrono::minutes(3)));
+    EXPECT_AWAIT(all_heard(q, ears), "");
+    co_await q.put(q.delayed("soon", std::chrono::minutes(1)));
+    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    co_await q.release("a");
+    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    co_await q.cancel_job("b");
+    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    co_await q.pause(false);
+    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    co_await subscription.close();
+}
+
+REDIS_CASE(ListsReactorsThatAreAlive) {
+    EXPECT_AWAIT(q.redis("HGET", "m1:{orders}:rd", "r1"), "");
+    RedisQueueOptions more;
+    more.reactor = "r1";
+    more.about = Json{{"host", "press"}};
+    RedisQueue queue(q.loop, q.redis_rig.redis(), "orders", QueueOptions(), more);
+    CycleIn nothing;
+    const Result<CycleOut> out = co_await queue.cycle(nothing, q.never);
+    EXPECT_TRUE(out.has_value());
+    EXPECT_AWAIT(q.redis("HGET", "m1:{orders}:rd", "r1"), "{\"host\":\"press\"}");
+    QueueStats stats = co_await q.stats();
+    EXPECT_EQ(stats.counters.value("reactors", 0), 1);
+    co_await q.pass(std::chrono::minutes(1));
+    co_await q.reap();
+    stats = co_await q.stats();
+    EXPECT_EQ(stats.counters.value("reactors", 0), 0);
+    EXPECT_AWAIT(q.redis("HGET", "m1:{orders}:rd", "r1"), "");
+    co_await queue.close();
+}
+
+REDIS_CASE(MeasuresHowLongJobsWait) {
+    std::vector<Job> jobs{q.job("a"), q.job("b"), q.job("c")};
+    co_await q.put_all(jobs);
+    co_await q.pass(std::chrono::seconds(5));
+    co_await q.claim(3);
+    const QueueStats stats = co_await q.stats();
+    EXPECT_EQ(stats.counters["recent"].value("claimed", 0), 3);
+    EXPECT_EQ(stats.counters["recent"].value("wait_p50_ms", 0), 8192) << "5 s, by powers of two";
+}
+
+REDIS_CASE(RefusesAServerThatEvicts) {
+    co_await q.redis("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    const Result<void> opened = co_await q.redis_rig.queue().open(q.never);
+    EXPECT_EQ(opened.error().code, Errc::usage);
+    EXPECT_EQ(opened.error().message, "redis may evict jobs: its maxmemory-policy is allkeys-lru");
+    co_await q.redis("CONFIG", "SET", "maxmemory-policy", "noeviction");
+}
+
+static Task<void> full_memory(RedisTrial& q) {
+    std::vector<Job> jobs{q.keyed("a", "k"), q.deduped("b", "x"), q.job("c")};
+    co_await q.put_all(jobs);
+    EXPECT_AWAIT(q.claim(2), "a b");
+    co_await q.redis("CONFIG", "SET", "maxmemory", "1");
+    EXPECT_AWAIT(q.put(q.deduped("d", "y")), "full");
+    EXPECT_AWAIT(q.ack("a"), "acked");
+    EXPECT_AWAIT(q.beat("b"), "held");
+    EXPECT_AWAIT(q.receipt("b", "one"), "ok");
+    EXPECT_AWAIT(q.fail("b"), "again");
+    EXPECT_AWAIT(q.claim(1), "c");
+    co_await q.pass(std::chrono::seconds(31));
+    EXPECT_AWAIT(q.reap(), "1 back");
+    EXPECT_AWAIT(q.cancel_job("c"), "cancelled");
+    co_await q.redis("CONFIG", "SET", "maxmemory", "0");
+    EXPECT_AWAIT(q.rig().faults(), "");
+    EXPECT_AWAIT(q.put(q.deduped("d", "y")), "accepted");
+}
+TEST(RedisQueue, EndsJobsOnAServerWithoutMemoryButTakesNone) {
+    const RedisServer own;
+    check(full_memory, own);
+}
+
+REDIS_CASE(TakesLittleMemoryPerWaitingJob) {
+    constexpr int kJobs = 20'000;
+    const auto used = [](const std::string& info) {
+        return std::atof(info.c_str() + info.find("used_memory:") + 12);
+    };
+    co_await q.put(q.job("first"));
+    const std::string before = co_await q.redis("INFO", "memory");
+    std::vector<Job> jobs;
+    for (int i = 0; i < kJobs; ++i) {
+        Job job = q.job(new_uuid7(1'700'000'000'000 + i));
+        job.event.facts = std::string(198, 'x');  // 200 bytes with its quotes
+        jobs.push_back(std::move(job));
+    }
+    co_await q.put_all(std::move(jobs));
+    const std::string after = co_await q.redis("INFO", "memory");
+    const double each = (used(after) - used(before)) / kJobs;
+    EXPECT_LE(each, 600.0);
+    testing::Test::RecordProperty("bytes_per_waiting_job", std::to_string(each));
+}
+
+// --- durability ------------------------------------------------------------------------------
+
+static Task<void> disk(RedisTrial& q) {
+    co_await q.redis("CONFIG", "SET", "appendfsync", "everysec");
+    const Result<void> everysec = co_await q.redis_rig.queue().open(q.never);
+    EXPECT_EQ(everysec.error().code, Errc::usage);
+    co_await q.redis("CONFIG", "SET", "appendfsync", "always");
+    const Result<void> always = co_await q.redis_rig.queue().open(q.never);
+    EXPECT_TRUE(always.has_value());
+}
+TEST(RedisQueue, ClassDiskWantsAnFsyncBeforeEachAnswer) {
+    const RedisServer own({"--appendfsync", "always"});
+    RedisQueueOptions more;
+    more.durability = Durability::disk;
+    check(disk, own, more);
+}
+
+static Task<void> unreplicated(RedisTrial& q) {
+    EXPECT_AWAIT(q.put(q.job("a")), "unavailable");
+    // It is there all the same, and may be put again once a replica is back.
+    EXPECT_AWAIT(q.state("a"), "waiting");
+}
+static Task<void> replicated(RedisTrial& q) {
+    EXPECT_AWAIT(q.put(q.job("a")), "accepted");
+    EXPECT_AWAIT(q.put(q.job("a")), "known_id");
+}
+TEST(RedisQueue, ClassReplicatedWantsAReplicasWord) {
+    const RedisServer own;
+    RedisQueueOptions more;
+    more.durability = Durability::replicated;
+    check(unreplicated, own, more);
+    const RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(own.port())});
+    const std::string has_it = own.command({"WAIT", "1", "30000"});
+    EXPECT_EQ(has_it, "1");
+    check(replicated, own, more);
+}
 
 }  // namespace
 }  // namespace musher::test
