@@ -1,0 +1,78 @@
+#include "reactor/drivers/http.h"
+
+#include "reactor/drivers/http_exchange.h"
+#include "reactor/loop/offload.h"
+
+namespace musher {
+
+Http::Http(Loop& loop) : loop_(loop), multi_(std::make_unique<CurlMulti>(loop)) {}
+Http::~Http() = default;
+
+std::string HttpResponse::header(std::string_view name) const {
+    for (const auto& [key, value] : headers) {
+        if (key == name) return value;
+    }
+    return {};
+}
+
+Task<Result<HttpResponse>> Http::send(const HttpRequest& request, Cancel& cancel) {
+    if (cancel.requested()) co_return fail(cancel.error());
+    Exchange exchange(loop_, request);
+    std::uint64_t upload_size = 0;
+    if (!request.body_file.empty()) {
+        auto open = [&exchange] { return exchange.open_body(); };
+        MUSHER_CO_TRY(upload_size, co_await offload(loop_, open));
+    }
+    MUSHER_CO_DO(exchange.prepare(upload_size));
+    multi_->add(exchange.transfer);
+    const Result<void> ended = co_await run(exchange, cancel);
+    multi_->remove(exchange.transfer);
+    if (!ended) co_return fail(ended.error());
+    co_return exchange.result();
+}
+
+/// Until the transfer is done, or nobody wants the rest.
+Task<Result<void>> Http::run(Exchange& exchange, Cancel& cancel) {
+    for (;;) {
+        if (!exchange.deliver() || exchange.transfer.done) co_return Result<void>();
+        if (exchange.hungry) {
+            MUSHER_CO_DO(co_await feed(exchange));
+            if (cancel.requested()) co_return fail(cancel.error());
+            continue;
+        }
+        MUSHER_CO_DO(co_await exchange.transfer.changed.wait(cancel));
+    }
+}
+
+Task<Result<void>> Http::feed(Exchange& exchange) {
+    exchange.hungry = false;
+    const std::uint64_t from = exchange.offset + exchange.slice.size();
+    const unsigned rewinds = exchange.rewinds;
+    auto read = [&exchange, from] { return exchange.read_body(from); };
+    MUSHER_CO_TRY(std::string bytes, co_await offload(loop_, read));
+    // Meanwhile curl may have started the body again, on another connection.
+    if (rewinds == exchange.rewinds) {
+        exchange.offset = from;
+        exchange.slice = std::move(bytes);
+        exchange.slice_used = 0;
+    }
+    multi_->go_on(exchange.transfer);
+    co_return Result<void>();
+}
+
+std::string public_url(const std::string& url) {
+    const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
+    if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) {
+        return "a malformed URL";
+    }
+    for (const CURLUPart part : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
+                                 CURLUPART_QUERY, CURLUPART_FRAGMENT}) {
+        curl_url_set(parts.get(), part, nullptr, 0);
+    }
+    char* text = nullptr;
+    if (curl_url_get(parts.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) return "a malformed URL";
+    const std::unique_ptr<char, decltype(&curl_free)> owned(text, &curl_free);
+    return text;
+}
+
+}  // namespace musher

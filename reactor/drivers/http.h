@@ -1,0 +1,74 @@
+// Http: requests over libcurl, with kept connections, bounds and messages without secrets.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reactor/loop/loop.h"
+
+namespace musher {
+
+struct HttpRequest {
+    HttpRequest(std::string a_method, std::string a_url)
+        : method(std::move(a_method)), url(std::move(a_url)) {}
+
+    std::string method;
+    std::string url;                   // http or https; may hold user:password@ and a query
+    std::vector<std::string> headers;  // "Name: value"
+    std::string body;                  // sent when not empty …
+    std::string body_file;             // … or this file, in slices, never whole in memory
+    std::string unix_socket;           // connects there, whatever the URL's host
+    std::string ca_file;               // instead of the system's certificates; checking stays on
+    Duration connect_timeout = std::chrono::seconds(10);
+    Duration timeout = std::chrono::seconds(60);  // of the whole; zero: none
+    Duration silence = std::chrono::seconds(30);  // under 1 byte/s for so long; zero: no matter
+    std::size_t response_limit = 1 << 20;         // bytes of the answer's body that are kept
+    int redirects = 0;                            // followed at most
+    /// Gets the body of a 2xx answer as it comes, instead of HttpResponse::body; false ends the
+    /// transfer. Other answers' bodies are kept.
+    std::function<bool(std::string_view piece)> on_data;
+};
+
+struct HttpResponse {
+    int status = 0;
+    std::vector<std::pair<std::string, std::string>> headers;  // names in small letters
+    std::string body;
+    bool truncated = false;  // the body was longer than response_limit
+    milliseconds retry_after{0};
+
+    bool ok() const { return status >= 200 && status < 300; }
+    /// The first one of that name (small letters), or "".
+    std::string header(std::string_view name) const;
+};
+
+class CurlMulti;
+
+/// Loop thread only. A Cancel aborts the transfer.
+class Http {
+  public:
+    explicit Http(Loop& loop);
+    ~Http();  // after every send() has returned
+
+    /// Any answer of the server is a response, also 404 and 500. `unavailable`: refused,
+    /// unresolved, broken off, or no connection within connect_timeout; `denied`: a certificate
+    /// that does not hold; `timeout`: no end within `timeout`, or silence; `usage`: a URL or
+    /// header that cannot be. Not sent twice by itself, but for a kept connection that turned out
+    /// dead before anything came back.
+    Task<Result<HttpResponse>> send(const HttpRequest& request, Cancel& cancel);
+
+  private:
+    class Exchange;
+    Task<Result<void>> run(Exchange& exchange, Cancel& cancel);
+    Task<Result<void>> feed(Exchange& exchange);
+
+    Loop& loop_;
+    std::unique_ptr<CurlMulti> multi_;
+};
+
+/// The URL without user, password, query and fragment: for messages and receipts.
+std::string public_url(const std::string& url);
+
+}  // namespace musher

@@ -1,0 +1,55 @@
+// One request and its answer on libcurl: what Http::send drives.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "reactor/base/fd.h"
+#include "reactor/drivers/curl_multi.h"
+#include "reactor/drivers/http.h"
+
+namespace musher {
+
+/// Lives in the frame of Http::send, with the request it refers to.
+class Http::Exchange {
+  public:
+    Exchange(Loop& loop, const HttpRequest& request);
+
+    /// Sets every option; `usage` for what cannot be sent. `upload_size`: of body_file.
+    Result<void> prepare(std::uint64_t upload_size);
+    /// Opens body_file; on the pool.
+    Result<std::uint64_t> open_body();
+    /// Reads the slice that curl waits for; on the pool. Empty at the end of the file.
+    Result<std::string> read_body(std::uint64_t offset) const;
+    /// What became of the transfer, once it is done.
+    Result<HttpResponse> result();
+    /// Gives what has come to on_data; false once it wants no more.
+    bool deliver();
+
+    CurlTransfer transfer;
+    bool hungry = false;       // curl waits for more of the body
+    std::uint64_t offset = 0;  // of the body file, where `slice` begins
+    std::string slice;
+    std::size_t slice_used = 0;
+    unsigned rewinds = 0;  // how often curl began the body again
+
+  private:
+    void prepare_body(std::uint64_t upload_size);
+    Result<void> prepare_headers();
+    void take_head_line(std::string_view line);
+    Error failure() const;
+    static std::size_t on_head(char* data, std::size_t, std::size_t size, void* self);
+    static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);
+    static std::size_t on_read(char* to, std::size_t, std::size_t size, void* self);
+    static int on_seek(void* self, curl_off_t offset, int origin);
+
+    const HttpRequest& request_;
+    HttpResponse response_;
+    std::string arrived_;  // for on_data
+    bool enough_ = false;  // we ended it ourselves: the answer is long enough
+    Fd body_;
+    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers_;
+    char reason_[CURL_ERROR_SIZE] = "";
+};
+
+}  // namespace musher

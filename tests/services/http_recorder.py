@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+"""An HTTP server for tests: answers by path, records what it got, prints its port when ready.
+
+usage: http_recorder.py RECORD_FILE PORT|SOCKET_PATH [CERTIFICATE KEY]
+Paths: /STATUS[?retry_after=…], /echo, /large?bytes=N, /hang, /drip, /events, /redirect, /reset, /cut
+"""
+import hashlib, http.server, json, select, socket, socketserver, ssl, sys, threading
+from urllib.parse import parse_qs, urlparse
+
+lock = threading.Lock()
+
+
+def record(**line):
+    with lock, open(sys.argv[1], "a") as out:
+        out.write(json.dumps(line) + "\n")
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def give(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def until_hangup(self, path):
+        select.select([self.connection], [], [])
+        record(hangup=path)
+        self.close_connection = True
+
+    def answer(self):
+        url = urlparse(self.path)
+        query = {k: v[0] for k, v in parse_qs(url.query).items()}
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        record(method=self.command, path=self.path, client=str(self.client_address),
+               headers={k.lower(): v for k, v in self.headers.items()}, size=len(body),
+               sha256=hashlib.sha256(body).hexdigest(), body=body[:65536].decode("utf-8", "replace"))
+        name = url.path[1:]
+        if name.isdigit():
+            extra = {"Retry_After": query["retry_after"]} if "retry_after" in query else {}
+            self.give(int(name), b"answer " + name.encode(), **extra)
+        elif name == "echo":
+            self.give(200, body)
+        elif name == "large":
+            self.give(200, b"x" * int(query["bytes"]))
+        elif name == "redirect":
+            self.give(302, Location="/200")
+        elif name == "hang":
+            self.until_hangup(name)
+        elif name in ("drip", "events"):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            for number in (b"1", b"2", b"3"):
+                self.wfile.write(b"data: " + number + b"\n\n")
+                self.wfile.flush()
+            if name == "drip":
+                self.until_hangup(name)
+            self.close_connection = True
+        elif name == "cut":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.")
+            self.close_connection = True
+        else:  # reset
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = allow_reuse_address = True
+    request_queue_size = 128
+    if not sys.argv[2].isdigit():
+        address_family = socket.AF_UNIX
+
+    def handle_error(self, request, address):
+        pass
+
+
+server = Server(("127.0.0.1", int(sys.argv[2])) if sys.argv[2].isdigit() else sys.argv[2], Answer)
+if len(sys.argv) > 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[3], sys.argv[4])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1] if sys.argv[2].isdigit() else 0, flush=True)
+server.serve_forever()
