@@ -10,6 +10,7 @@ inline constexpr std::size_t kSliceBytes = 1 << 20;      // one unit of heavy wo
 inline constexpr std::size_t kConfigBytes = 4 << 20;     // a YAML file
 inline constexpr std::size_t kConfigNodes = 100'000;     // YAML nodes, aliases expanded
 inline constexpr int kConfigDepth = 64;                  // nesting of a YAML file
+inline constexpr std::size_t kSecretBytes = 64 << 10;    // a file behind !file
 inline constexpr int kJsonDepth = 512;                   // nesting of JSON from outside
 inline constexpr std::size_t kQueueBatch = 32;           // jobs per script call
 inline constexpr std::size_t kQueueDepth = 4;            // script calls in flight

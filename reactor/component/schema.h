@@ -15,39 +15,50 @@ namespace musher {
 enum class OptionType {
     boolean,
     integer,
-    text,         // a string; ${…} allowed where the option is templated
-    path,         // a string; relative ones are resolved against the pipeline file's folder
-    duration,     // decoded to milliseconds
-    duration_range,  // "1s..5m" → {"from": ms, "to": ms}
-    size,         // decoded to bytes
-    choice,       // one of `choices`
-    text_list,    // a list of strings, or one string
-    text_map,     // string → scalar
-    any,          // whatever YAML can say, to JSON
-    expression,   // a bare Lua expression, kept as text
+    text,            // a string; ${…} allowed where the option is templated
+    path,            // a string; relative ones start at the folder of the file that holds them
+    duration,        // decoded to milliseconds
+    duration_range,  // "1s..5m" or "5s" → {"from": ms, "to": ms}
+    size,            // decoded to bytes
+    choice,          // one of `choices`
+    text_list,       // a list of strings, or one string
+    text_map,        // string → scalar
+    any,             // whatever YAML can say, to JSON
+    expression,      // a bare Lua expression, kept as text
     expression_map,  // name → bare Lua expression
-    secret,       // a string that must come from !env or !file
-    connection,   // the name of an entry under `connections:`
-    steps,        // a list of steps
+    secret,          // a string that must come from !env or !file
+    connection,      // the name of an entry under `connections:`; `choices` are its possible kinds
+    steps,           // a list of steps
+    cases,           // a list of {when, steps}
+    branches,        // a list of lists of steps
+};
+
+/// What a path is to the folders that pipelines watch; `check` looks for circles with it.
+enum class Folder {
+    none,
+    watched,  // every file that comes into it becomes an event
+    written,  // files are put into it
+    aside,    // the source moves its originals there, and does not see them; relative to `watched`
 };
 
 struct Option {
     std::string_view name;
     OptionType type = OptionType::text;
     std::string_view help;
-    std::string_view fallback = {};  // as it would stand in YAML; empty: none
+    std::string_view fallback = {};  // as it would stand in YAML, lists as JSON; empty: none
     bool required = false;
-    bool templated = false;               // ${…} is rendered for every job
+    bool templated = false;  // ${…} is rendered for every job
     std::vector<std::string_view> choices = {};
-    std::int64_t least = INT64_MIN;       // bounds of integers, sizes and durations
-    std::int64_t most = INT64_MAX;
+    std::int64_t least = INT64_MIN;  // bounds of integers, sizes and durations
+    std::int64_t most = INT64_MAX;   // (durations: milliseconds)
+    Folder folder = Folder::none;
 };
 
 /// One field that a component adds: to `event` (sources) or to `steps.ID` (steps, sinks).
 struct Field {
     std::string_view name;
     std::string_view help;
-    Json sample;  // what `check` evaluates expressions on
+    Json sample;  // what `check` evaluates expressions on; {}: fields that nobody can foretell
 };
 
 enum class ComponentKind { source, step, sink };
@@ -60,15 +71,17 @@ struct Spec {
     std::string_view description;  // paragraphs
     std::vector<Option> options;
     std::vector<Field> fields;
-    std::string_view example;      // a whole pipeline file that passes `check`
+    std::string_view example;          // a whole pipeline file that passes `check`
     Repeats repeats = Repeats::never;  // sinks: what a crash between effect and receipt does
-    std::string_view scalar = {};  // the option meant by a bare value, as in `log: "text"`
+    std::string_view scalar = {};      // the option meant by a bare value, as in `log: "text"`
 };
 
-std::string_view type_name(OptionType type);  // as REFERENCE.md prints it
+std::string_view type_name(OptionType type);  // "a duration", for messages
+std::string_view type_word(OptionType type);  // "duration", as REFERENCE.md prints it
 
-/// Decoded options: canonical JSON (durations in ms, sizes in bytes), every default filled in.
-/// Getters abort on a name or type that the table does not have: that is a programmer's error.
+/// Decoded options: canonical JSON (durations in ms, sizes in bytes), every default filled in,
+/// null for what is absent. Getters then give the type's zero; they abort on a name or type that
+/// the table does not have: that is a programmer's error.
 class Options {
   public:
     Options() = default;
@@ -77,7 +90,7 @@ class Options {
     bool has(std::string_view name) const;  // set, or has a default
     bool flag(std::string_view name) const;
     std::int64_t integer(std::string_view name) const;
-    std::string text(std::string_view name) const;  // "" when absent
+    std::string text(std::string_view name) const;
     milliseconds duration(std::string_view name) const;
     std::vector<std::string> list(std::string_view name) const;
     const Json& json(std::string_view name) const;  // null when absent
@@ -89,13 +102,15 @@ class Options {
     Json values_ = Json::object();
 };
 
-/// Checks a map against a table and converts it. Every fault is appended to `problems`; the
-/// result is complete only if none was added. Strings with ${…} in templated options stay text.
-/// `at` is where a missing required option is reported.
+/// Checks a map (or nothing, for an empty one) against a table and converts it. Every fault is
+/// appended to `problems`; the result is complete only if none was added. A missing required
+/// option is reported where the map begins. Strings with ${…} in templated options stay text.
+/// `what` names the component or section in messages: "hotfolder".
 Options decode(const std::vector<Option>& table, const Value& map, std::string_view what,
                std::vector<Problem>& problems);
 
-/// One value by its type, for options whose text was rendered at run time.
-Result<Json> convert_text(const Option& option, const std::string& text);
+/// One value by its type, for options whose text was rendered at run time; a relative path starts
+/// at the folder of `at.file`. Messages do not repeat the text of secrets.
+Result<Json> convert_text(const Option& option, const std::string& text, const Position& at = {});
 
 }  // namespace musher

@@ -48,4 +48,17 @@ std::string_view kind_name(Value::Kind kind) {
     return kNames[static_cast<std::size_t>(kind)];
 }
 
+std::string describe_found(const Value& value) {
+    constexpr std::size_t kShown = 40;
+    if (value.secret) return "a secret";
+    const bool scalar =
+        !value.is(Value::Kind::null) && !value.is(Value::Kind::list) && !value.is(Value::Kind::map);
+    if (!scalar) return std::string(kind_name(value.kind));
+    std::string text = value.text.substr(0, value.text.find('\n'));
+    const bool cut = text.size() > kShown || text.size() < value.text.size();
+    std::size_t size = std::min(text.size(), kShown);
+    while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0u) == 0x80u) --size;
+    return "`" + text.substr(0, size) + (cut ? "…`" : "`");
+}
+
 }  // namespace musher

@@ -37,12 +37,13 @@ class Value {
     bool boolean = false;
     std::int64_t integer = 0;
     double real = 0;
-    std::string text;           // a string's content; a scalar's source text
-    bool quoted = false;        // in one line of quotes: its content begins one column after `at`
-    bool secret = false;        // from !env or !file: prints as ***
-    std::string origin;         // "!env NAME" or "!file PATH" for secrets
-    std::vector<Value> items;   // list
-    std::vector<Entry> entries; // map, in the file's order, keys unique
+    std::string text;            // a string's content; a scalar's source text
+    bool quoted = false;         // in one line of quotes: its content begins one column after `at`
+    bool secret = false;         // from !env or !file: prints as ***
+    std::string origin;          // "!env NAME" or "!file PATH" for secrets
+    bool faulty = false;         // has its Problem already: nothing more is said about it
+    std::vector<Value> items;    // list
+    std::vector<Entry> entries;  // map, in the file's order, keys unique
 
     bool is(Kind wanted) const { return kind == wanted; }
     /// Null when there is no such key or this is no map.
@@ -60,5 +61,7 @@ struct Value::Entry {
 };
 
 std::string_view kind_name(Value::Kind kind);
+/// What stands there, for messages: `fast`, a list, nothing, a secret. Long text is cut.
+std::string describe_found(const Value& value);
 
 }  // namespace musher

@@ -1,0 +1,182 @@
+#include "reactor/component/schema.h"
+
+#include <fmt/format.h>
+
+#include "reactor/base/text.h"
+#include "reactor/component/option_value.h"
+
+namespace musher {
+
+namespace {
+struct TypeText {
+    OptionType type;
+    std::string_view word;
+    std::string_view name;
+};
+constexpr TypeText kTypes[] = {
+    {OptionType::boolean, "true or false", "true or false"},
+    {OptionType::integer, "number", "a whole number"},
+    {OptionType::text, "text", "text"},
+    {OptionType::path, "path", "a path"},
+    {OptionType::duration, "duration", "a duration"},
+    {OptionType::duration_range, "durations", "a range of durations"},
+    {OptionType::size, "size", "a size"},
+    {OptionType::choice, "choice", "one of its choices"},
+    {OptionType::text_list, "texts", "text or a list of texts"},
+    {OptionType::text_map, "map of texts", "a map of names to texts"},
+    {OptionType::any, "any", "any value"},
+    {OptionType::expression, "expression", "an expression"},
+    {OptionType::expression_map, "map of expressions", "a map of names to expressions"},
+    {OptionType::secret, "secret", "a secret"},
+    {OptionType::connection, "connection", "the name of a connection"},
+    {OptionType::steps, "steps", "a list of steps"},
+    {OptionType::cases, "cases", "a list of { when, steps }"},
+    {OptionType::branches, "lists of steps", "a list of lists of steps"},
+};
+constexpr bool in_order() {
+    for (std::size_t i = 0; i < std::size(kTypes); ++i) {
+        if (static_cast<std::size_t>(kTypes[i].type) != i) return false;
+    }
+    return std::size(kTypes) == static_cast<std::size_t>(OptionType::branches) + 1;
+}
+static_assert(in_order());
+
+void report(std::vector<Problem>& problems, const Position& at, const char* code,
+            std::string message, std::string hint) {
+    problems.push_back(
+        Problem{at, Problem::Severity::error, code, std::move(message), std::move(hint)});
+}
+
+void report_unknown(const std::vector<Option>& table, const Value::Entry& entry,
+                    std::string_view what, std::vector<Problem>& problems) {
+    std::vector<std::string_view> names;
+    for (const Option& option : table) names.push_back(option.name);
+    const auto meant = nearest(entry.key, names);
+    report(problems, entry.at, "unknown_key", fmt::format("{} has no option `{}`", what, entry.key),
+           meant           ? fmt::format("did you mean `{}`?", *meant)
+           : names.empty() ? "it takes no options"
+                           : fmt::format("it has: {}", fmt::join(names, ", ")));
+}
+
+/// Tables write a default as it would stand in YAML; lists and maps of them are JSON.
+Value fallback_value(const Option& option, const Position& at) {
+    Value value;
+    value.kind = Value::Kind::string;
+    value.at = at;
+    value.text = option.fallback;
+    if (!option.fallback.starts_with('[') && !option.fallback.starts_with('{')) return value;
+    const Result<Json> parsed = parse_json(option.fallback);
+    MUSHER_CHECK(parsed.has_value());
+    value.kind = parsed->is_array() ? Value::Kind::list : Value::Kind::map;
+    for (const auto& [key, item] : parsed->items()) {
+        Value child;
+        child.kind = Value::Kind::string;
+        child.at = at;
+        child.text = item.is_string() ? item.get<std::string>() : item.dump();
+        if (parsed->is_array()) {
+            value.items.push_back(std::move(child));
+        } else {
+            value.entries.push_back(Value::Entry{key, at, std::move(child)});
+        }
+    }
+    return value;
+}
+
+Json decode_absent(const Option& option, const Value& map, std::string_view what,
+                   std::vector<Problem>& problems) {
+    if (!option.fallback.empty()) {
+        std::vector<Problem> faults;
+        Json value = read_option({option, true, faults}, fallback_value(option, map.at));
+        MUSHER_CHECK(faults.empty());
+        return value;
+    }
+    if (option.required) {
+        report(problems, map.at, "missing_option",
+               fmt::format("{} needs the option `{}`", what, option.name),
+               fmt::format("{}: {}", option.name, option.help));
+    }
+    return nullptr;
+}
+}  // namespace
+
+std::string_view type_name(OptionType type) { return kTypes[static_cast<std::size_t>(type)].name; }
+std::string_view type_word(OptionType type) { return kTypes[static_cast<std::size_t>(type)].word; }
+
+Options decode(const std::vector<Option>& table, const Value& map, std::string_view what,
+               std::vector<Problem>& problems) {
+    Json decoded = Json::object();
+    const bool readable = map.is(Value::Kind::map) || map.is(Value::Kind::null);
+    if (!readable && !map.faulty) {
+        report(problems, map.at, "bad_type",
+               fmt::format("{} wants a map of options, found {}", what, describe_found(map)), "");
+    }
+    const bool silent = !readable || map.faulty;
+    for (const Value::Entry& entry : map.entries) {
+        const auto known = std::find_if(table.begin(), table.end(), [&](const Option& option) {
+            return option.name == entry.key;
+        });
+        if (known == table.end()) {
+            report_unknown(table, entry, what, problems);
+        } else {
+            decoded[entry.key] = read_option({*known, false, problems}, entry.value);
+        }
+    }
+    for (const Option& option : table) {
+        if (decoded.contains(option.name)) continue;
+        std::vector<Problem> unsaid;
+        decoded[std::string(option.name)] =
+            decode_absent(option, map, what, silent ? unsaid : problems);
+    }
+    return Options(std::move(decoded));
+}
+
+Result<Json> convert_text(const Option& option, const std::string& text, const Position& at) {
+    Value value;
+    value.kind = Value::Kind::string;
+    value.at = at;
+    value.text = text;
+    value.secret = option.type == OptionType::secret;
+    std::vector<Problem> problems;
+    Json converted = read_option({option, true, problems}, value);
+    if (problems.empty()) return converted;
+    return fail(Errc::usage, std::move(problems.front().message), std::move(problems.front().hint));
+}
+
+bool Options::has(std::string_view name) const { return !at(name).is_null(); }
+
+const Json& Options::at(std::string_view name) const {
+    const auto found = values_.find(name);
+    MUSHER_CHECK(found != values_.end());
+    return *found;
+}
+
+bool Options::flag(std::string_view name) const {
+    const Json& value = at(name);
+    MUSHER_CHECK(value.is_null() || value.is_boolean());
+    return value.is_boolean() && value.get<bool>();
+}
+
+std::int64_t Options::integer(std::string_view name) const {
+    const Json& value = at(name);
+    MUSHER_CHECK(value.is_null() || value.is_number_integer());
+    return value.is_null() ? 0 : value.get<std::int64_t>();
+}
+
+std::string Options::text(std::string_view name) const {
+    const Json& value = at(name);
+    MUSHER_CHECK(value.is_null() || value.is_primitive());
+    if (value.is_null()) return {};
+    return value.is_string() ? value.get<std::string>() : to_line(value);
+}
+
+milliseconds Options::duration(std::string_view name) const { return milliseconds(integer(name)); }
+
+std::vector<std::string> Options::list(std::string_view name) const {
+    const Json& value = at(name);
+    MUSHER_CHECK(value.is_null() || value.is_array());
+    return value.is_null() ? std::vector<std::string>() : value.get<std::vector<std::string>>();
+}
+
+const Json& Options::json(std::string_view name) const { return at(name); }
+
+}  // namespace musher
