@@ -17,7 +17,7 @@ Json Receipt::to_json() const {
 
 Task<Result<StepResult>> Step::run_filtered(StepContext&, const Options&,
                                             std::vector<std::unique_ptr<Filter>>&) {
-    MUSHER_CHECK(!"only sinks with takes_filters() get filters");
+    MUSHER_CHECK(false && "only sinks with takes_filters() get filters");
     co_return fail(Errc::internal, "not a sink that takes filters");
 }
 

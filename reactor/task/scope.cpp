@@ -16,7 +16,7 @@ struct Scope::Detached {
 };
 
 Scope::Scope(std::string name, ReadyList& ready, const Clock& clock, Scope* parent)
-    : name_(std::move(name)), ready_(ready), clock_(clock), parent_(parent), joiners_(ready) {
+    : name_(std::move(name)), clock_(clock), parent_(parent), joiners_(ready) {
     if (parent_) parent_->children_.push_back(this);
 }
 

@@ -44,7 +44,6 @@ class Scope {
     static Detached drive(Scope& scope, std::list<Entry>::iterator entry, Task<void> task);
 
     std::string name_;
-    ReadyList& ready_;
     const Clock& clock_;
     Scope* parent_;
     std::list<Scope*> children_;

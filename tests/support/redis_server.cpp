@@ -119,7 +119,7 @@ void RedisServer::start() {
         if (try_start()) return;
     }
     std::fputs(log().c_str(), stderr);
-    MUSHER_CHECK(!"redis-server did not start");
+    MUSHER_CHECK(false && "redis-server did not start");
 }
 
 bool RedisServer::try_start() {
