@@ -162,12 +162,16 @@ Task<void> claim_and_vanish(RedisTrial& q, std::size_t most, Cancel& cancel) {
     EXPECT_EQ(out.error().code, Errc::cancelled);
 }
 
+/// The server gets the call, hands out jobs, and nobody receives them.
 Task<void> lose_an_answer(RedisTrial& q, std::size_t most) {
+    co_await q.claim(0);  // the script is known: one round trip
+    server().command({"CLIENT", "PAUSE", "60000", "WRITE"});
     Scope scope("lost", q.loop.ready(), q.loop.clock());
     Cancel cancel;
     scope.spawn("claim", claim_and_vanish(q, most, cancel));
-    cancel.request();  // it is on its way: the server hands out jobs that nobody receives
+    cancel.request();  // the call is on its way, its answer is not
     co_await scope.join();
+    server().command({"CLIENT", "UNPAUSE"});
 }
 
 REDIS_CASE(HandsOutAgainWhatALostAnswerHeld) {
