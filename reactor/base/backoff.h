@@ -1,6 +1,7 @@
 // Exponential backoff with full jitter.
 #pragma once
 
+#include <algorithm>
 #include <random>
 
 #include "reactor/base/clock.h"
@@ -26,5 +27,12 @@ class Backoff {
     Duration ceiling_;
     std::minstd_rand random_{std::random_device{}()};
 };
+
+/// The same for a try that is counted elsewhere (a job's attempt, from 1).
+inline Duration backoff_delay(Duration base, Duration cap, int attempt) {
+    Duration ceiling = base;
+    for (int i = 1; i < attempt && ceiling < cap; ++i) ceiling *= 2;
+    return Backoff(std::min(ceiling, cap), cap).next();
+}
 
 }  // namespace musher

@@ -1,0 +1,47 @@
+// QueueServer: the Redis of a process: the private one or a shared one, its one wake-up
+// subscription, and the queues on it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "pipelines/config/daemon_file.h"
+#include "pipelines/queue/embedded_redis.h"
+#include "pipelines/queue/redis_queue.h"
+#include "reactor/drivers/redis.h"
+#include "reactor/drivers/redis_subscription.h"
+
+namespace musher {
+
+/// Loop thread only.
+class QueueServer {
+  public:
+    QueueServer(Loop& loop, const DaemonConfig& config);
+    ~QueueServer();  // after stop()
+
+    /// Starts the embedded server where there is one, in a state directory that the caller has
+    /// locked, and connects. A shared server that does not answer is no error: what needs it
+    /// waits.
+    Task<Result<void>> start(Cancel& stop);
+    /// `on_wake` gets the queue's name, or "" when wake-ups may have been missed.
+    void subscribe(std::function<void(std::string_view queue)> on_wake);
+    /// Closes the connections, then ends the embedded server.
+    Task<void> stop();
+
+    /// A queue on this server; open() it before its first use.
+    std::unique_ptr<RedisQueue> queue(const std::string& name, const QueueOptions& options);
+    /// Without secrets.
+    const std::string& shown_url() const { return shown_url_; }
+
+  private:
+    Loop& loop_;
+    const DaemonConfig& config_;
+    std::unique_ptr<EmbeddedRedis> embedded_;
+    std::unique_ptr<Redis> redis_;
+    std::unique_ptr<RedisSubscription> subscription_;
+    std::string shown_url_;
+    std::string reactor_;  // UUID of this process
+};
+
+}  // namespace musher

@@ -1,0 +1,248 @@
+#include "pipelines/run/dispatcher.h"
+
+#include <algorithm>
+
+#include "pipelines/run/settlement.h"
+#include "pipelines/run/slot.h"
+#include "reactor/base/limits.h"
+#include "reactor/base/log.h"
+
+namespace musher {
+
+namespace {
+constexpr Duration kRecent = milliseconds(20);
+constexpr std::size_t kMostPrefetch = limits::kQueueBatch * limits::kQueueDepth;
+constexpr std::size_t kMostSettling = 1024;
+}  // namespace
+
+Dispatcher::Dispatcher(const Surroundings& around, const std::shared_ptr<const Program>& program,
+                       JobQueue& queue, Scope* parent,
+                       std::function<void(std::vector<Settlement>)> settled)
+    : around_(around),
+      program_(program),
+      queue_(queue),
+      settled_(std::move(settled)),
+      hold_(around.loop.clock()),
+      scope_(queue.name(), around.loop.ready(), around.loop.clock(), parent),
+      turn_(around.loop.ready()),
+      last_beat_(around.loop.clock().now()) {}
+
+Dispatcher::~Dispatcher() = default;
+
+void Dispatcher::changed() {
+    dirty_ = true;
+    turn_.wake_one();
+}
+
+void Dispatcher::wake() {
+    look_ = true;
+    changed();
+}
+
+void Dispatcher::tick() {
+    reap_ = true;
+    wake();
+}
+
+void Dispatcher::settled_done(std::size_t count) {
+    settling_ -= count;
+    changed();
+}
+
+/// As many as ended within the last 20 ms: jobs of no length keep a batch in hand, long jobs are
+/// left for other reactors.
+std::size_t Dispatcher::prefetch() const {
+    const Instant from = around_.loop.clock().now() - kRecent;
+    const auto recent = std::count_if(finished_.begin(), finished_.end(),
+                                      [from](Instant at) { return at >= from; });
+    return std::min(static_cast<std::size_t>(recent), kMostPrefetch);
+}
+
+std::size_t Dispatcher::wanted() const {
+    if (settling_ > kMostSettling) return 0;
+    const auto parallel = static_cast<std::size_t>(program_->config().limits.parallel);
+    const std::size_t room = parallel + prefetch();
+    return hold_.allowance(room > slots_.size() ? room - slots_.size() : 0, slots_.size());
+}
+
+bool Dispatcher::beat_due() const {
+    return !slots_.empty() && around_.loop.clock().now() - last_beat_ >= limits::kBeat;
+}
+
+Task<void> Dispatcher::run(Cancel& stop, Duration grace) {
+    while (!stop.requested()) co_await turn(stop);
+    co_await wind_down(grace);
+}
+
+Task<void> Dispatcher::turn(Cancel& stop) {
+    dirty_ = false;
+    if (hold_.active()) co_await release_waiting();
+    start_ready();
+    if (reap_) {
+        reap_ = false;
+        Result<Reaped> reaped = co_await queue_.reap(stop);
+        if (reaped) take_reaped(std::move(*reaped));
+    }
+    if (next_due_ <= around_.loop.clock().now()) look_ = true;
+    if (acks_.empty() && !beat_due() && !(look_ && wanted() > 0)) {
+        co_await idle(stop);
+        co_return;
+    }
+    const Result<void> cycled = co_await cycle(stop);
+    if (cycled) {
+        backoff_.reset();
+        trouble_.clear();
+        co_return;
+    }
+    if (trouble_.empty() && !stop.requested()) {
+        log::warning("queue.unreachable",
+                     Json{{"queue", queue_.name()}, {"reason", cycled.error().text()}});
+    }
+    trouble_ = cycled.error().text();
+    const Result<void> slept = co_await around_.loop.timers().sleep(backoff_.next(), stop);
+    static_cast<void>(slept);
+}
+
+Task<void> Dispatcher::idle(Cancel& stop) {
+    if (dirty_) co_return;
+    const Instant now = around_.loop.clock().now();
+    Instant until = next_due_;
+    if (!slots_.empty()) until = std::min(until, last_beat_ + limits::kBeat);
+    if (hold_.active()) until = std::min(until, hold_.probe_at());
+    if (running_ < slots_.size() && next_start_ > now) until = std::min(until, next_start_);
+    Cancel enough(stop);
+    Timers::Alarm alarm(around_.loop.timers());
+    if (until != Instant::max()) {
+        alarm.arm(std::max(until - now, Duration(1)), [this] {
+            look_ = true;
+            changed();
+        });
+    }
+    const Result<void> woken = co_await turn_.wait(enough);
+    static_cast<void>(woken);  // stop is seen by the caller
+}
+
+CycleIn Dispatcher::collect() {
+    CycleIn in;
+    const std::size_t acks = std::min(acks_.size(), kMostPrefetch);
+    in.acks.assign(acks_.begin(), acks_.begin() + static_cast<std::ptrdiff_t>(acks));
+    if (beat_due()) {
+        last_beat_ = around_.loop.clock().now();
+        for (Slot& slot : slots_) {
+            in.beats.push_back(Beat{slot.claim.job.id, slot.claim.token, slot.progress});
+        }
+    }
+    in.claim = stopping_ ? 0 : wanted();
+    return in;
+}
+
+Task<Result<void>> Dispatcher::cycle(Cancel& cancel) {
+    CycleIn in = collect();
+    const std::vector<Beat> beats = in.beats;
+    const std::size_t asked = in.claim;
+    const std::size_t acks = in.acks.size();
+    look_ = false;
+    Result<CycleOut> out = co_await queue_.cycle(std::move(in), cancel);
+    if (!out) {
+        look_ = true;
+        co_return fail(std::move(out).error());
+    }
+    MUSHER_CHECK(out->acks.size() == acks && out->beats.size() == beats.size());
+    take_acks(out->acks);
+    take_beats(beats, out->beats);
+    take_claims(std::move(out->claimed), asked);
+    co_return Result<void>();
+}
+
+void Dispatcher::settle(std::vector<Settlement> batch) {
+    if (batch.empty()) return;
+    settling_ += batch.size();
+    settled_(std::move(batch));
+}
+
+void Dispatcher::take_reaped(Reaped reaped) {
+    if (reaped.back > 0) look_ = true;
+    std::vector<Settlement> batch;
+    for (JobRow& row : reaped.ended) {
+        log::warning("job.dead", Json{{"job", row.job.id}, {"state", state_name(row.state)}});
+        counters_.dead += row.state == JobState::dead ? 1 : 0;
+        batch.push_back(settlement_of(std::move(row)));
+    }
+    settle(std::move(batch));
+}
+
+void Dispatcher::take_acks(const std::vector<AckCode>& codes) {
+    std::vector<Settlement> batch;
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+        // `gone` is our own ack whose answer was lost; a stolen job is its new holder's to settle.
+        if (codes[i] == AckCode::stolen) continue;
+        ++counters_.done;
+        batch.push_back(std::move(ended_[i]));
+    }
+    const auto taken = static_cast<std::ptrdiff_t>(codes.size());
+    acks_.erase(acks_.begin(), acks_.begin() + taken);
+    ended_.erase(ended_.begin(), ended_.begin() + taken);
+    settle(std::move(batch));
+}
+
+void Dispatcher::take_beats(const std::vector<Beat>& beats, const std::vector<BeatCode>& codes) {
+    for (std::size_t i = 0; i < beats.size(); ++i) {
+        if (codes[i] == BeatCode::held) continue;
+        for (Slot& slot : slots_) {
+            if (slot.claim.token != beats[i].token) continue;
+            slot.cancelled = codes[i] == BeatCode::cancel;
+            slot.stolen = !slot.cancelled;
+            slot.cancel.request(Errc::cancelled, slot.cancelled
+                                                     ? "cancelled on request"
+                                                     : "the lease ran out; another reactor has it");
+        }
+    }
+}
+
+void Dispatcher::take_claims(Claimed claimed, std::size_t asked) {
+    if (asked > 0 && claimed.claims.size() == asked) look_ = true;
+    next_due_ = claimed.next_due.count() > 0 ? around_.loop.clock().now() + claimed.next_due
+                                             : Instant::max();
+    if (slots_.empty() && !claimed.claims.empty()) last_beat_ = around_.loop.clock().now();
+    for (Claim& claim : claimed.claims) slots_.emplace_back(std::move(claim), jobs_);
+    start_ready();
+}
+
+void Dispatcher::start_ready() {
+    const auto parallel = static_cast<std::size_t>(program_->config().limits.parallel);
+    const int rate = program_->config().limits.rate;
+    for (auto slot = slots_.begin(); slot != slots_.end() && running_ < parallel && !stopping_;) {
+        const auto current = slot++;
+        if (current->running) continue;
+        const Instant now = around_.loop.clock().now();
+        if (rate > 0) {
+            if (next_start_ > now) return;
+            next_start_ = std::max(next_start_, now) + Duration(std::chrono::seconds(1)) / rate;
+        }
+        current->running = true;
+        ++running_;
+        scope_.spawn(current->claim.job.id, run_job(current));
+    }
+}
+
+Task<void> Dispatcher::wind_down(Duration grace) {
+    stopping_ = true;
+    co_await release_waiting();
+    {
+        // Jobs end by themselves for a while, then by their Cancel.
+        const Deadline deadline(around_.loop.timers(), jobs_, std::max(grace, Duration(1)));
+        co_await scope_.join();
+    }
+    Cancel flush;
+    const Deadline deadline(around_.loop.timers(), flush, std::chrono::seconds(5));
+    while (!acks_.empty() && !flush.requested()) {
+        const Result<void> cycled = co_await cycle(flush);
+        if (cycled) continue;
+        // kill -9 and an unreachable queue look alike here: the leases run out, the jobs with
+        // receipts skip their steps at the next attempt.
+        log::warning("queue.unreachable", Json{{"unacknowledged", acks_.size()}});
+        break;
+    }
+}
+
+}  // namespace musher

@@ -1,0 +1,107 @@
+// Dispatcher: claims jobs while slots are free, runs them, renews their leases, settles them.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "pipelines/queue/job_queue.h"
+#include "pipelines/run/hold.h"
+#include "pipelines/run/job_runner.h"
+#include "pipelines/run/program.h"
+#include "pipelines/run/surroundings.h"
+#include "reactor/base/backoff.h"
+
+namespace musher {
+
+/// One per pipeline. Loop thread only.
+class Dispatcher {
+  public:
+    struct Counters {
+        std::uint64_t done = 0, retried = 0, dead = 0, cancelled = 0;
+    };
+    /// `settled` gets what ended, in batches, after the queue has recorded it.
+    Dispatcher(const Surroundings& around, const std::shared_ptr<const Program>& program,
+               JobQueue& queue, Scope* parent,
+               std::function<void(std::vector<Settlement>)> settled);
+    ~Dispatcher();
+
+    /// Works until `stop`, then lets running jobs end for up to `grace`, releases the rest (no
+    /// try spent) and returns with nothing in hand.
+    Task<void> run(Cancel& stop, Duration grace);
+    /// Jobs may be waiting. Cheap.
+    void wake();
+    /// Called about every 15 s: looks at the queue without a reason, reaps lost leases.
+    void tick();
+
+    const Hold& hold() const { return hold_; }
+    const Counters& counters() const { return counters_; }
+    std::size_t running() const { return running_; }
+    /// Why jobs are not claimed (the queue cannot be reached); empty: they are.
+    const std::string& trouble() const { return trouble_; }
+
+    /// The source has finished `count` settlements; many unfinished ones stop the claims.
+    void settled_done(std::size_t count);
+
+  private:
+    struct Slot;
+    using Slots = std::list<Slot>;
+
+    // the pump (dispatcher.cpp)
+    std::size_t prefetch() const;
+    std::size_t wanted() const;
+    bool beat_due() const;
+    Task<void> turn(Cancel& stop);
+    Task<void> idle(Cancel& stop);
+    Task<Result<void>> cycle(Cancel& cancel);
+    CycleIn collect();
+    void settle(std::vector<Settlement> batch);
+    void take_reaped(Reaped reaped);
+    void take_acks(const std::vector<AckCode>& codes);
+    void take_beats(const std::vector<Beat>& beats, const std::vector<BeatCode>& codes);
+    void take_claims(Claimed claimed, std::size_t asked);
+    void start_ready();
+    void changed();
+    Task<void> wind_down(Duration grace);
+
+    // the ends of jobs (job_end.cpp)
+    Task<void> run_job(Slots::iterator slot);
+    Task<RunReport> attempt(Slot& slot, const Program& program);
+    void finish(Slot& slot, RunReport report);
+    Task<void> defeat(Slot& slot, RunReport report, const Program& program);
+    Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
+    void settle_failed(Slot& slot, JobState state, const Error& error, Json story);
+    Task<void> release(Slot& slot);
+    Task<void> release_waiting();
+    /// Sleeps before the next try of a call that got no answer; false: give it up.
+    Task<bool> again(int tries, const Error& error);
+
+    const Surroundings& around_;
+    const std::shared_ptr<const Program>& program_;
+    JobQueue& queue_;
+    std::function<void(std::vector<Settlement>)> settled_;
+    Hold hold_;
+    Counters counters_;
+    Scope scope_;
+    Cancel jobs_;                     // parent of every job's Cancel
+    Slots slots_;                     // claimed: waiting to start or running
+    std::size_t running_ = 0;
+    std::vector<Ack> acks_;           // done, not yet told to the queue
+    std::vector<Settlement> ended_;   // one for each of acks_, in their order
+    std::size_t settling_ = 0;
+    std::deque<Instant> finished_;    // of the last 20 ms
+    Waiters turn_;
+    bool dirty_ = true;               // something changed since the pump last looked
+    bool look_ = true;                // the queue may have jobs for us
+    bool reap_ = true;
+    bool stopping_ = false;
+    Instant last_beat_;
+    Instant next_due_ = Instant::max();
+    Instant next_start_{};            // for limits.rate
+    Backoff backoff_{milliseconds(100), std::chrono::seconds(5)};  // while the queue is away
+    std::string trouble_;
+};
+
+}  // namespace musher

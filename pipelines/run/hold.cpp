@@ -1,0 +1,45 @@
+#include "pipelines/run/hold.h"
+
+#include <algorithm>
+
+#include "reactor/base/backoff.h"
+#include "reactor/base/log.h"
+
+namespace musher {
+
+namespace {
+constexpr Duration kFirstProbe = std::chrono::seconds(1);
+constexpr Duration kLastProbe = std::chrono::minutes(1);
+}  // namespace
+
+void Hold::fault(const std::string& sink, const Error& error) {
+    const Instant now = clock_.now();
+    if (!active_) {
+        active_ = true;
+        faults_ = 0;
+        since_ms_ = clock_.wall_ms();
+        log::warning("pipeline.held", Json{{"sink", sink}, {"reason", error.text()}});
+    } else if (now < probe_at_) {
+        return;  // a job that was already under way when the hold began
+    }
+    sink_ = sink;
+    reason_ = error.text();
+    // Half fixed, half jitter: never a probe storm, never two reactors in step for long.
+    const Duration ceiling = std::min(kLastProbe, kFirstProbe * (1 << std::min(faults_, 6)));
+    probe_at_ = now + ceiling / 2 + backoff_delay(ceiling / 2, ceiling / 2, 1);
+    ++faults_;
+}
+
+void Hold::lift() {
+    if (!active_) return;
+    active_ = false;
+    log::info("pipeline.released", Json{{"sink", sink_}});
+}
+
+std::size_t Hold::allowance(std::size_t wanted, std::size_t running) const {
+    if (!active_) return wanted;
+    if (running > 0 || clock_.now() < probe_at_) return 0;
+    return std::min<std::size_t>(wanted, 1);
+}
+
+}  // namespace musher

@@ -1,0 +1,40 @@
+// Hold: a broken sink stops its pipeline's claims, but for one probe job at a time.
+#pragma once
+
+#include <string>
+
+#include "reactor/base/clock.h"
+#include "reactor/base/error.h"
+
+namespace musher {
+
+/// A small state machine; the Dispatcher asks it before each claim. Loop thread only.
+class Hold {
+  public:
+    explicit Hold(const Clock& clock) : clock_(clock) {}
+
+    /// A sink failed for a reason that is not the item's: hold, or hold on for longer.
+    void fault(const std::string& sink, const Error& error);
+    /// A job went through: the sink is well again.
+    void lift();
+    bool active() const { return active_; }
+    /// How many jobs may be started now, of `wanted`: all, none, or one probe.
+    std::size_t allowance(std::size_t wanted, std::size_t running) const;
+    /// When the next probe is due; only while active.
+    Instant probe_at() const { return probe_at_; }
+
+    const std::string& sink() const { return sink_; }
+    const std::string& reason() const { return reason_; }
+    std::int64_t since_ms() const { return since_ms_; }
+
+  private:
+    const Clock& clock_;
+    bool active_ = false;
+    int faults_ = 0;
+    Instant probe_at_{};
+    std::int64_t since_ms_ = 0;
+    std::string sink_;
+    std::string reason_;
+};
+
+}  // namespace musher

@@ -1,0 +1,167 @@
+#include "pipelines/run/intake.h"
+
+#include "reactor/base/backoff.h"
+#include "reactor/base/limits.h"
+#include "reactor/base/log.h"
+#include "reactor/base/uuid.h"
+
+namespace musher {
+
+namespace {
+constexpr std::int64_t kDateStepMs = 60'000;  // every zone's midnight is on a full minute
+
+std::string scalar_text(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : to_line(value);
+}
+
+struct Admission {
+    bool wanted = true;
+    std::string key;
+    std::string dedupe;
+};
+
+Result<Admission> evaluate(const Program& program, const Bindings& view) {
+    Admission admission;
+    if (program.when()) {
+        MUSHER_TRY(admission.wanted, program.when()->test(view));
+        if (!admission.wanted) return admission;
+    }
+    if (program.key()) {
+        MUSHER_TRY(const Json key, program.key()->render(view));
+        admission.key = scalar_text(key);
+    }
+    if (program.dedupe()) {
+        MUSHER_TRY(const Json dedupe, program.dedupe()->evaluate(view));
+        if (!dedupe.is_null()) admission.dedupe = scalar_text(dedupe);
+    }
+    return admission;
+}
+}  // namespace
+
+Intake::Intake(const Surroundings& around, const std::shared_ptr<const Program>& program,
+               JobQueue& queue, std::function<void()> on_put)
+    : around_(around),
+      program_(program),
+      queue_(queue),
+      on_put_(std::move(on_put)),
+      channel_(around.loop.ready(), limits::kFileBatch),
+      room_(around.loop.ready()) {}
+
+Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedupe) const {
+    const Program& program = *program_;
+    const std::int64_t now = around_.loop.clock().wall_ms();
+    if (event.id.empty()) event.id = new_uuid7(now);
+    if (event.time_ms == 0) event.time_ms = now;
+    if (event.source.empty()) event.source = program.config().name;
+    if (now >= date_until_ms_) {
+        MUSHER_TRY(date_, format_date(now, around_.timezone));
+        date_until_ms_ = now - now % kDateStepMs + kDateStepMs;
+    }
+    if (event.date.empty()) event.date = date_;
+
+    Job job;
+    job.id = event.id;
+    job.pipeline = program.config().name;
+    job.queue = queue_.name();
+    job.revision = program.revision();
+    job.priority = program.config().priority;
+    job.max_attempts = program.config().limits.attempts;
+    job.created_ms = event.time_ms;
+    job.dedupe = dedupe;
+    if (program.when() || program.key() || program.dedupe()) {
+        Body body;
+        body.size = event.facts.value("size", std::uint64_t{0});
+        const Json about{{"id", job.id}, {"pipeline", job.pipeline}, {"attempt", 0}};
+        const Json view = make_bindings(around_, event, about, Json::object(), body);
+        Result<Admission> admission = evaluate(program, view);
+        if (!admission) {
+            // The item is at fault: the job fails at once, with its story, and is not retried.
+            job.failed = to_json(admission.error());
+        } else {
+            if (!admission->wanted) return std::optional<Job>();
+            job.key = std::move(admission->key);
+            if (!admission->dedupe.empty()) job.dedupe = std::move(admission->dedupe);
+        }
+    }
+    event.key = job.key;
+    job.event = std::move(event);
+    return std::optional<Job>(std::move(job));
+}
+
+Task<void> Intake::run(Cancel& stop) {
+    Cancel never;
+    for (;;) {
+        Result<std::vector<Delivery>> batch =
+            co_await channel_.receive(limits::kFileBatch, never);
+        if (!batch) co_return;
+        co_await admit(std::move(*batch), stop);
+    }
+}
+
+Task<void> Intake::admit(std::vector<Delivery> batch, Cancel& stop) {
+    std::vector<Waiting> waiting;
+    for (Delivery& delivery : batch) {
+        Result<std::optional<Job>> job = make_job(std::move(delivery.event), delivery.dedupe);
+        if (!job) {
+            delivery.ticket->rejected(job.error());
+        } else if (!*job) {
+            delivery.ticket->accepted(true);
+        } else {
+            waiting.push_back(Waiting{std::move(**job), std::move(delivery.ticket)});
+        }
+    }
+    for (int tries = 0; !waiting.empty(); ++tries) {
+        if (tries > 0) co_await pause_for_room(tries, stop);
+        if (stop.requested() && tries > 0) break;
+        waiting = co_await store(std::move(waiting), stop);
+    }
+    for (Waiting& left : waiting) left.ticket->rejected(stop.error());
+    trouble_.clear();
+    full_ = false;
+}
+
+Task<std::vector<Intake::Waiting>> Intake::store(std::vector<Waiting> waiting, Cancel& stop) {
+    std::vector<Job> jobs;
+    jobs.reserve(waiting.size());
+    for (const Waiting& one : waiting) jobs.push_back(one.job);
+    const Result<std::vector<PutCode>> codes = co_await queue_.put(std::move(jobs), stop);
+    if (!codes) {
+        if (trouble_.empty()) {
+            log::warning("intake.waiting", Json{{"pipeline", program_->config().name},
+                                                {"reason", codes.error().text()}});
+        }
+        trouble_ = codes.error().text();
+        co_return waiting;
+    }
+    std::vector<Waiting> left;
+    bool stored = false;
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+        if ((*codes)[i] == PutCode::full) {
+            left.push_back(std::move(waiting[i]));
+            continue;
+        }
+        stored = true;
+        // kill -9 here: the source finds its claim again and asks the queue for the id.
+        waiting[i].ticket->accepted((*codes)[i] == PutCode::known_dedupe);
+    }
+    full_ = !left.empty();
+    trouble_.clear();
+    if (stored) on_put_();
+    co_return left;
+}
+
+Task<void> Intake::pause_for_room(int tries, Cancel& stop) {
+    if (stop.requested()) co_return;
+    Cancel enough(stop);
+    const Duration first = milliseconds(100);
+    const Duration last = full_ ? std::chrono::seconds(1) : std::chrono::seconds(5);
+    const Deadline deadline(around_.loop.timers(), enough, backoff_delay(first, last, tries));
+    const Result<void> woken = co_await room_.wait(enough);
+    static_cast<void>(woken);  // room, time or stop: the caller tries again either way
+}
+
+void Intake::room() {
+    if (full_) room_.wake_all();
+}
+
+}  // namespace musher

@@ -1,0 +1,198 @@
+// How a dispatcher's jobs end: done, retried, dead, cancelled, released.
+#include <algorithm>
+
+#include "pipelines/run/settlement.h"
+#include "pipelines/run/slot.h"
+#include "reactor/base/backoff.h"
+#include "reactor/base/limits.h"
+#include "reactor/base/log.h"
+#include "reactor/base/uuid.h"
+
+namespace musher {
+
+namespace {
+constexpr Duration kParentDelay = milliseconds(500);
+constexpr Duration kParentRetry = std::chrono::seconds(30);
+constexpr int kParentTries = 10;
+}  // namespace
+
+Task<void> Dispatcher::run_job(Slots::iterator slot) {
+    // The revision of now, kept until the attempt ends.
+    const std::shared_ptr<const Program> program = program_;
+    RunReport report = co_await attempt(*slot, *program);
+    --running_;
+    if (slot->stolen) {
+        log::warning("job.stolen", Json{{"job", slot->claim.job.id}});
+    } else if (report.outcome) {
+        finish(*slot, std::move(report));
+    } else {
+        co_await defeat(*slot, std::move(report), *program);
+    }
+    slots_.erase(slot);
+    finished_.push_back(around_.loop.clock().now());
+    if (finished_.size() > limits::kQueueBatch * limits::kQueueDepth) finished_.pop_front();
+    changed();
+}
+
+Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
+    const Deadline deadline(around_.loop.timers(), slot.cancel, program.config().limits.timeout);
+    if (slot.claim.job.on_failure) {
+        // The parent's last attempt enqueued us before it was buried; a crash in between let it
+        // live on.
+        const std::vector<std::string> parent{slot.claim.job.failed.value("job", "")};
+        const auto known = co_await queue_.find(parent, slot.cancel);
+        RunReport report;
+        if (!known) report.outcome = fail(known.error());
+        if (known && known->front() == Presence::live) {
+            report.outcome = fail(Errc::conflict, "the failed job still has tries left");
+        }
+        const bool needless = known && known->front() == Presence::done;
+        if (needless || !report.outcome) co_return report;
+    }
+    JobRunner runner(around_, program, queue_, slot.claim, slot.cancel, slot.progress);
+    co_return co_await runner.run();
+}
+
+void Dispatcher::finish(Slot& slot, RunReport report) {
+    hold_.lift();
+    Claim& claim = slot.claim;
+    if (log::enabled(log::Level::info)) {
+        log::info("job.done", Json{{"pipeline", claim.job.pipeline},
+                                   {"job", claim.job.id},
+                                   {"attempt", claim.attempt}});
+    }
+    acks_.push_back(Ack{claim.job.id, claim.token, std::move(report.story)});
+    Settlement& ended = ended_.emplace_back();
+    ended.event = std::move(claim.job.event);
+}
+
+Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& program) {
+    const Job& job = slot.claim.job;
+    const Error& error = report.outcome.error();
+    if (!slot.cancelled && jobs_.requested()) {
+        co_await release(slot);
+        co_return;
+    }
+    if (report.sink_fault && !slot.cancelled) {
+        hold_.fault(report.failed_step, error);
+        co_await release(slot);
+        co_return;
+    }
+    const LimitsConfig& limit = program.config().limits;
+    Defeat end;
+    end.id = job.id;
+    end.token = slot.claim.token;
+    end.error = error;
+    end.story = report.story;
+    end.step = report.failed_step;
+    end.retry = info(error.code).retryable && !slot.cancelled;
+    end.state = slot.cancelled ? JobState::cancelled : JobState::dead;
+    Duration delay = backoff_delay(limit.backoff_from, limit.backoff_to, slot.claim.attempt);
+    if (job.on_failure && error.code == Errc::conflict) delay = kParentRetry;
+    end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
+    const bool last = !end.retry || slot.claim.attempt >= job.max_attempts;
+    for (int tries = 0;; ++tries) {
+        Result<void> raised;
+        if (last && end.state == JobState::dead) {
+            raised = co_await raise_on_failure(job, error, program);
+        }
+        Cancel never;
+        Result<bool> goes_on = tl::unexpected(Error());
+        if (raised) goes_on = co_await queue_.fail(end, never);
+        if (goes_on) {
+            if (*goes_on) {
+                ++counters_.retried;
+                next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
+            }
+            if (!*goes_on) settle_failed(slot, end.state, error, std::move(report.story));
+            log::warning(*goes_on ? "job.retry" : "job.dead",
+                         Json{{"pipeline", job.pipeline},
+                              {"job", end.id},
+                              {"attempt", slot.claim.attempt},
+                              {"step", report.failed_step},
+                              {"error", error.text()}});
+            co_return;
+        }
+        const Error why = raised ? goes_on.error() : raised.error();
+        const bool once_more = co_await again(tries, why);
+        if (!once_more) co_return;
+    }
+}
+
+Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& error,
+                                                const Program& program) {
+    if (job.on_failure || program.config().on_failure.empty()) co_return Result<void>();
+    Job alarm = job;
+    alarm.id = uuid_of(job.id + "/on_failure");
+    alarm.key.clear();
+    alarm.dedupe.clear();
+    alarm.on_failure = true;
+    alarm.failed = Json{{"job", job.id}, {"error", to_json(error)}};
+    alarm.max_attempts = job.max_attempts + kParentTries;
+    alarm.created_ms = around_.loop.clock().wall_ms();
+    alarm.due_ms =
+        alarm.created_ms + std::chrono::duration_cast<milliseconds>(kParentDelay).count();
+    std::vector<Job> one{std::move(alarm)};
+    Cancel never;
+    // The same id every time: a second try, or a second death after a replay, adds nothing.
+    const Result<std::vector<PutCode>> put = co_await queue_.put(std::move(one), never);
+    if (!put) co_return fail(put.error());
+    if (put->front() == PutCode::full) co_return fail(Errc::unavailable, "the queue is full");
+    next_due_ = std::min(next_due_, around_.loop.clock().now() + kParentDelay);
+    co_return Result<void>();
+}
+
+void Dispatcher::settle_failed(Slot& slot, JobState state, const Error& error, Json story) {
+    if (state == JobState::cancelled) {
+        ++counters_.cancelled;
+    } else {
+        ++counters_.dead;
+    }
+    JobRow row;
+    row.job = slot.claim.job;
+    row.state = state;
+    row.attempt = slot.claim.attempt;
+    row.receipts = slot.claim.receipts;
+    row.error = to_json(error);
+    row.story = std::move(story);
+    std::vector<Settlement> batch;
+    batch.push_back(settlement_of(std::move(row)));
+    settle(std::move(batch));
+}
+
+Task<void> Dispatcher::release(Slot& slot) {
+    Cancel never;
+    for (int tries = 0;; ++tries) {
+        const Result<void> released =
+            co_await queue_.release(slot.claim.job.id, slot.claim.token, never);
+        if (released) co_return;
+        const bool once_more = co_await again(tries, released.error());
+        if (!once_more) co_return;
+    }
+}
+
+Task<void> Dispatcher::release_waiting() {
+    for (auto slot = slots_.begin(); slot != slots_.end();) {
+        const auto current = slot++;
+        if (current->running) continue;
+        current->running = true;  // ours alone until it is gone
+        co_await release(*current);
+        slot = std::next(current);
+        slots_.erase(current);
+    }
+}
+
+Task<bool> Dispatcher::again(int tries, const Error& error) {
+    const bool no_answer = error.code == Errc::unavailable || error.code == Errc::full ||
+                           error.code == Errc::timeout;
+    // Without an answer the lease decides: it runs out and the job is claimed again.
+    if (!no_answer || stopping_ || tries >= 20) co_return false;
+    trouble_ = error.text();
+    Cancel pause(jobs_);
+    const Duration delay =
+        backoff_delay(milliseconds(100), std::chrono::seconds(5), tries + 1);
+    const Result<void> slept = co_await around_.loop.timers().sleep(delay, pause);
+    co_return slept.has_value();
+}
+
+}  // namespace musher

@@ -1,0 +1,216 @@
+#include "pipelines/run/pipeline.h"
+
+#include "pipelines/run/settlement.h"
+#include "reactor/base/backoff.h"
+#include "reactor/base/log.h"
+
+namespace musher {
+
+Task<Result<std::vector<Presence>>> QueueLedger::find(std::vector<std::string> ids,
+                                                      Cancel& cancel) {
+    co_return co_await queue_.find(std::move(ids), cancel);
+}
+
+Task<Result<Settlement>> QueueLedger::settlement(std::string id, Cancel& cancel) {
+    MUSHER_CO_TRY(JobRow row, co_await queue_.show(id, cancel));
+    co_return settlement_of(std::move(row));
+}
+
+Pipeline::Pipeline(const Surroundings& around, std::shared_ptr<const Program> program,
+                   std::unique_ptr<RedisQueue> queue, Scope* parent)
+    : around_(around),
+      program_(std::move(program)),
+      queue_(std::move(queue)),
+      ledger_(*queue_),
+      intake_(around, program_, *queue_, [this] { dispatcher_.wake(); }),
+      dispatcher_(around, program_, *queue_, parent,
+                  [this](std::vector<Settlement> batch) { settled(std::move(batch)); }),
+      scope_(program_->config().name, around.loop.ready(), around.loop.clock(), parent),
+      settle_(around.loop.ready()) {}
+
+Pipeline::~Pipeline() = default;
+
+Result<void> Pipeline::build() {
+    context_.reset(new SourceContext{around_.loop, name(), config().folder, intake_.channel(),
+                                     ledger_, around_.connections, around_.node});
+    MUSHER_TRY(source_, config().source->make(program_->source_options(), *context_));
+    return {};
+}
+
+Task<void> Pipeline::run(Cancel& stop, Duration grace) {
+    stop_ = &stop;
+    const Result<void> opened = co_await open_queue(stop);
+    if (opened) {
+        Scope inflow("inflow", around_.loop.ready(), around_.loop.clock(), &scope_);
+        inflow.spawn("source", run_source(stop));
+        inflow.spawn("intake", intake_.run(stop));
+        Scope outflow("outflow", around_.loop.ready(), around_.loop.clock(), &scope_);
+        outflow.spawn("settlements", run_settlements());
+        co_await dispatcher_.run(stop, grace);
+        co_await inflow.join();
+        settling_ends_ = true;
+        settle_.wake_all();
+        co_await outflow.join();
+    }
+    co_await scope_.join();
+    co_await queue_->close();
+    stop_ = nullptr;
+}
+
+/// Waits for a server that does not answer, or that does not fit: it may be mended meanwhile.
+Task<Result<void>> Pipeline::open_queue(Cancel& stop) {
+    Backoff backoff(milliseconds(100), std::chrono::seconds(5));
+    for (;;) {
+        Result<void> opened = co_await queue_->open(stop);
+        if (opened) {
+            queue_trouble_.clear();
+            co_return opened;
+        }
+        if (stop.requested()) co_return opened;
+        if (queue_trouble_.empty()) {
+            log::error("queue.not_open",
+                       Json{{"pipeline", name()}, {"reason", opened.error().text()}});
+        }
+        queue_trouble_ = opened.error().text();
+        const Result<void> slept = co_await around_.loop.timers().sleep(backoff.next(), stop);
+        if (!slept) co_return slept;
+    }
+}
+
+Task<void> Pipeline::run_source(Cancel& stop) {
+    Backoff backoff(std::chrono::seconds(1), std::chrono::minutes(1));
+    while (!stop.requested()) {
+        const Result<void> ended = co_await source_->run(stop);
+        if (stop.requested()) break;
+        // A source heals itself; one that returns has found something it cannot work with.
+        source_trouble_ = ended ? "the source ended by itself" : ended.error().text();
+        log::error("source.ended", Json{{"pipeline", name()}, {"reason", source_trouble_}});
+        const Result<void> slept = co_await around_.loop.timers().sleep(backoff.next(), stop);
+        if (!slept) break;
+        source_trouble_.clear();
+    }
+    intake_.channel().close();
+}
+
+void Pipeline::settled(std::vector<Settlement> batch) {
+    intake_.room();
+    const std::size_t all = batch.size();
+    std::erase_if(batch, [this](const Settlement& ended) {
+        return ended.event.kind != config().source_kind;  // made by hand: nothing to put away
+    });
+    dispatcher_.settled_done(all - batch.size());
+    for (Settlement& ended : batch) unsettled_.push_back(std::move(ended));
+    settle_.wake_one();
+}
+
+Task<void> Pipeline::run_settlements() {
+    Cancel never;
+    Backoff backoff(std::chrono::seconds(1), std::chrono::minutes(1));
+    for (;;) {
+        if (unsettled_.empty()) {
+            if (settling_ends_) co_return;
+            const Result<void> woken = co_await settle_.wait(never);
+            MUSHER_CHECK(woken.has_value());
+            continue;
+        }
+        std::vector<Settlement> batch = std::move(unsettled_);
+        unsettled_.clear();
+        const std::size_t count = batch.size();
+        const Result<void> done = co_await source_->settle(batch, never);
+        if (done) {
+            backoff.reset();
+            settle_trouble_.clear();
+            dispatcher_.settled_done(count);
+            continue;
+        }
+        // The queue has recorded the ends already: nothing is run again, only moved later.
+        if (settle_trouble_.empty()) {
+            log::error("source.not_settled",
+                       Json{{"pipeline", name()}, {"reason", done.error().text()}});
+        }
+        settle_trouble_ = done.error().text();
+        if (settling_ends_) co_return;  // the next start finishes it
+        batch.insert(batch.end(), std::make_move_iterator(unsettled_.begin()),
+                     std::make_move_iterator(unsettled_.end()));
+        unsettled_ = std::move(batch);
+        const Result<void> slept = co_await around_.loop.timers().sleep(backoff.next(), *stop_);
+        static_cast<void>(slept);
+    }
+}
+
+Task<Result<void>> Pipeline::settle_ended(std::string id, Cancel& cancel) {
+    MUSHER_CO_TRY(Settlement ended, co_await ledger_.settlement(std::move(id), cancel));
+    if (ended.event.kind != config().source_kind) co_return Result<void>();
+    std::vector<Settlement> one;
+    one.push_back(std::move(ended));
+    co_return co_await source_->settle(std::move(one), cancel);
+}
+
+void Pipeline::tick() {
+    dispatcher_.tick();
+    if (reading_pause_ || !stop_) return;
+    reading_pause_ = true;
+    scope_.spawn("read_pause", read_pause(*stop_));
+}
+
+Task<void> Pipeline::read_pause(Cancel& stop) {
+    const Result<QueueStats> stats = co_await queue_->stats(stop);
+    reading_pause_ = false;
+    if (stats) follow_pause(stats->paused);
+}
+
+void Pipeline::follow_pause(bool paused) {
+    if (paused == paused_) return;
+    paused_ = paused;
+    if (paused) {
+        source_->pause();
+    } else {
+        source_->resume();
+        dispatcher_.wake();
+    }
+}
+
+std::string Pipeline::problem() const {
+    if (!queue_trouble_.empty()) return queue_trouble_;
+    if (!source_trouble_.empty()) return source_trouble_;
+    if (!settle_trouble_.empty()) return settle_trouble_;
+    if (!dispatcher_.trouble().empty()) return dispatcher_.trouble();
+    if (!intake_.trouble().empty()) return intake_.trouble();
+    if (dispatcher_.hold().active()) {
+        return dispatcher_.hold().sink() + " is held: " + dispatcher_.hold().reason();
+    }
+    const Json source = source_->status();
+    if (!source.value("ok", true)) return source.value("detail", "the source is not well");
+    return "";
+}
+
+Json Pipeline::status(const Result<QueueStats>& stats) const {
+    const Hold& hold = dispatcher_.hold();
+    const QueueStats counts = stats ? *stats : QueueStats{};
+    Json source = source_->status();
+    source["kind"] = config().source_kind;
+    std::string state = "running";
+    if (paused_ || counts.paused) state = "paused";
+    if (hold.active()) state = "held";
+    const std::string trouble = stats ? problem() : stats.error().text();
+    Json row{{"name", name()},
+             {"state", state},
+             {"revision", program_->revision()},
+             {"source", std::move(source)},
+             {"waiting", counts.waiting},
+             {"delayed", counts.delayed},
+             {"running", counts.running},
+             {"done", counts.done},
+             {"dead", counts.dead},
+             {"oldest_ms", counts.oldest_ms},
+             {"held", nullptr},
+             {"problem", trouble.empty() ? Json(nullptr) : Json(trouble)}};
+    if (hold.active()) {
+        row["held"] = Json{{"sink", hold.sink()},
+                           {"reason", hold.reason()},
+                           {"since", format_time(hold.since_ms())}};
+    }
+    return row;
+}
+
+}  // namespace musher

@@ -1,0 +1,87 @@
+// Pipeline: one running pipeline: source → intake → queue → dispatcher → settlement.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipelines/queue/redis_queue.h"
+#include "pipelines/run/dispatcher.h"
+#include "pipelines/run/intake.h"
+
+namespace musher {
+
+/// Answers a source's recovery from the pipeline's queue.
+class QueueLedger final : public Ledger {
+  public:
+    explicit QueueLedger(JobQueue& queue) : queue_(queue) {}
+    Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,
+                                             Cancel& cancel) override;
+    Task<Result<Settlement>> settlement(std::string id, Cancel& cancel) override;
+
+  private:
+    JobQueue& queue_;
+};
+
+/// Loop thread only.
+class Pipeline {
+  public:
+    Pipeline(const Surroundings& around, std::shared_ptr<const Program> program,
+             std::unique_ptr<RedisQueue> queue, Scope* parent);
+    ~Pipeline();
+
+    /// Builds the source; touches nothing outside. `usage` when its options contradict.
+    Result<void> build();
+    /// Works until `stop`: the source ends first, then what it had sent is admitted or rejected,
+    /// then running jobs end (for `grace` at most), then originals are put where they belong.
+    Task<void> run(Cancel& stop, Duration grace);
+
+    const std::string& name() const { return program_->config().name; }
+    const PipelineConfig& config() const { return program_->config(); }
+    const Program& program() const { return *program_; }
+    JobQueue& queue() { return *queue_; }
+    Intake& intake() { return intake_; }
+    Dispatcher& dispatcher() { return dispatcher_; }
+    Source& source() { return *source_; }
+
+    /// Tells the source of a job that ended without a dispatcher: cancelled while it waited.
+    Task<Result<void>> settle_ended(std::string id, Cancel& cancel);
+
+    void wake() { dispatcher_.wake(); }
+    /// About every 15 s.
+    void tick();
+    /// Follows the queue's pause flag, whoever set it.
+    void follow_pause(bool paused);
+    /// One element of `status --json`'s pipelines.
+    Json status(const Result<QueueStats>& stats) const;
+    /// What is wrong, for /health; empty: nothing.
+    std::string problem() const;
+
+  private:
+    Task<Result<void>> open_queue(Cancel& stop);
+    Task<void> run_source(Cancel& stop);
+    Task<void> run_settlements();
+    void settled(std::vector<Settlement> batch);
+    Task<void> read_pause(Cancel& stop);
+
+    const Surroundings& around_;
+    std::shared_ptr<const Program> program_;
+    std::unique_ptr<RedisQueue> queue_;
+    QueueLedger ledger_;
+    Intake intake_;
+    Dispatcher dispatcher_;
+    std::unique_ptr<SourceContext> context_;
+    std::unique_ptr<Source> source_;
+    Scope scope_;
+    std::vector<Settlement> unsettled_;
+    Waiters settle_;
+    bool settling_ends_ = false;
+    std::string queue_trouble_;
+    std::string source_trouble_;
+    std::string settle_trouble_;
+    bool paused_ = false;
+    bool reading_pause_ = false;
+    Cancel* stop_ = nullptr;
+};
+
+}  // namespace musher

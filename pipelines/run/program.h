@@ -1,0 +1,48 @@
+// Program: one revision of a pipeline, compiled: what intake and runner execute.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pipelines/config/pipeline_file.h"
+#include "pipelines/expr/template.h"
+
+namespace musher {
+
+struct ProgramStep {
+    const StepConfig* config = nullptr;  // points into the Program's own config
+    std::unique_ptr<Step> step;
+    OptionsTemplate options;
+    std::optional<Expression> when;
+    bool reads_results = false;          // an expression of it may name body or steps
+};
+
+/// Immutable and shared by all attempts that run on it. Loop thread only.
+class Program {
+  public:
+    /// `usage` with the first problem when something does not compile; `check` shows them all.
+    static Result<std::shared_ptr<const Program>> compile(PipelineConfig config, int revision);
+
+    const PipelineConfig& config() const { return config_; }
+    int revision() const { return revision_; }
+    const std::optional<Expression>& when() const { return when_; }
+    const std::optional<TextTemplate>& key() const { return key_; }
+    const std::optional<Expression>& dedupe() const { return dedupe_; }
+    /// The steps of a job, or of an on_failure job.
+    const std::vector<ProgramStep>& steps(bool on_failure) const {
+        return on_failure ? on_failure_ : steps_;
+    }
+    const Options& source_options() const { return source_options_.fixed(); }
+
+  private:
+    Program() = default;
+    PipelineConfig config_;
+    int revision_ = 0;
+    std::optional<Expression> when_, dedupe_;
+    std::optional<TextTemplate> key_;
+    OptionsTemplate source_options_;
+    std::vector<ProgramStep> steps_, on_failure_;
+};
+
+}  // namespace musher

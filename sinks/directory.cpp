@@ -1,0 +1,188 @@
+#include "sinks/directory.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include <charconv>
+#include <filesystem>
+
+#include "reactor/base/text.h"
+#include "reactor/drivers/files.h"
+#include "reactor/filters/chain.h"
+#include "reactor/loop/offload.h"
+
+namespace musher {
+
+namespace {
+
+Result<mode_t> parse_mode(const std::string& text) {
+    unsigned mode = 0;
+    const char* end = text.data() + text.size();
+    if (std::from_chars(text.data(), end, mode, 8).ptr != end || text.empty() || mode > 07777) {
+        return fail(Errc::usage, "mode '" + text + "' is not octal digits such as 0644");
+    }
+    return static_cast<mode_t>(mode);
+}
+
+/// "user" or "user:group".
+Result<void> parse_owner(const std::string& text, Publication& into) {
+    if (text.empty()) return {};
+    const std::size_t colon = text.find(':');
+    passwd entry{};
+    passwd* found = nullptr;
+    char buffer[4096];
+    if (getpwnam_r(text.substr(0, colon).c_str(), &entry, buffer, sizeof buffer, &found) != 0 ||
+        !found) {
+        return fail(Errc::usage, "there is no user '" + text.substr(0, colon) + "'");
+    }
+    into.uid = entry.pw_uid;
+    if (colon == std::string::npos) return {};
+    group group_entry{};
+    group* found_group = nullptr;
+    if (getgrnam_r(text.substr(colon + 1).c_str(), &group_entry, buffer, sizeof buffer,
+                   &found_group) != 0 ||
+        !found_group) {
+        return fail(Errc::usage, "there is no group '" + text.substr(colon + 1) + "'");
+    }
+    into.gid = group_entry.gr_gid;
+    return {};
+}
+
+/// The last component is made when it is missing; a missing parent is more likely a mount that
+/// is away than a wish.
+Result<void> ensure_folder(const std::string& folder) {
+    struct stat info {};
+    if (::stat(folder.c_str(), &info) == 0) {
+        if (S_ISDIR(info.st_mode)) return {};
+        return fail(Errc::denied, folder + " is not a folder");
+    }
+    if (::mkdir(folder.c_str(), 0777) == 0 || errno == EEXIST) return {};
+    Error error = errno_error(errno, "the folder " + folder + " cannot be made");
+    error.code = error.code == Errc::not_found ? Errc::unavailable : error.code;
+    error.hint = "create it, or mount what belongs there";
+    return fail(std::move(error));
+}
+
+class Directory final : public Step {
+  public:
+    Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
+        MUSHER_CO_TRY(Publication wanted, plan(context, options));
+        wanted.source = context.body.path;
+        co_return co_await publish(context, std::move(wanted));
+    }
+
+    bool takes_filters() const override { return true; }
+
+    Task<Result<StepResult>> run_filtered(StepContext& context, const Options& options,
+                                          std::vector<std::unique_ptr<Filter>>& filters) override {
+        MUSHER_CO_TRY(Publication wanted, plan(context, options));
+        Fd input;
+        auto open = [&]() -> Result<void> {
+            MUSHER_TRY(input, Fd::open(context.body.path, O_RDONLY));
+            MUSHER_DO(ensure_folder(wanted.folder));
+            MUSHER_TRY(wanted.prepared,
+                       AtomicFile::create(wanted.folder, wanted.name, wanted.mode, 0));
+            return {};
+        };
+        MUSHER_CO_DO(co_await offload(context.loop, open));
+        Chain chain(context.loop, filters);
+        const std::uint64_t total = context.body.size;
+        chain.on_progress([&context, total](std::uint64_t read) {
+            if (total > 0) context.progress(static_cast<int>(read * 100 / total), "");
+        });
+        MUSHER_CO_TRY(const ChainResult made,
+                      co_await chain.run(input, wanted.prepared.fd(), context.cancel));
+        MUSHER_CO_TRY(StepResult result, co_await publish(context, std::move(wanted)));
+        result.receipt->bytes = made.bytes_out;
+        result.receipt->sha256 = made.sha256_out;
+        co_return result;
+    }
+
+  private:
+    static Result<Publication> plan(StepContext& context, const Options& options) {
+        if (context.body.path.empty()) {
+            return fail(Errc::usage, "this job carries no file for `directory` to write");
+        }
+        Publication wanted;
+        wanted.folder = unescape_name(options.text("to"));
+        while (wanted.folder.size() > 1 && wanted.folder.back() == '/') wanted.folder.pop_back();
+        wanted.name = name_for(context, options);
+        MUSHER_DO(check_entry_name(wanted.name));
+        MUSHER_TRY(wanted.mode, parse_mode(options.text("mode")));
+        MUSHER_DO(parse_owner(options.text("owner"), wanted));
+        MUSHER_TRY(wanted.collision, parse_collision(options.text("collision")));
+        wanted.job = context.job + "/" + context.step;
+        wanted.hops = context.event.hops + 1;
+        return wanted;
+    }
+    static std::string name_for(const StepContext& context, const Options& options) {
+        std::string name = options.has("name") ? options.text("name")
+                                               : context.event.facts.value("name", context.job);
+        // Facts show bytes that are not UTF-8 as %XX; on disk they are bytes again.
+        const bool escaped = context.event.facts.value("name_escaped", false);
+        return escaped ? unescape_name(name) : name;
+    }
+    static Task<Result<StepResult>> publish(StepContext& context, Publication wanted) {
+        const std::string folder = wanted.folder;
+        auto ensure = [&folder] { return ensure_folder(folder); };
+        if (!wanted.prepared) MUSHER_CO_DO(co_await offload(context.loop, ensure));
+        const auto make = [&context] { return std::make_shared<Publisher>(context.loop); };
+        const std::shared_ptr<Publisher> publisher =
+            context.pool.get<Publisher>("", Json(), make);
+        MUSHER_CO_TRY(Published made, co_await publisher->publish(std::move(wanted)));
+        StepResult result;
+        result.receipt.emplace();
+        result.receipt->target = escape_name(made.path);
+        result.receipt->bytes = made.bytes;
+        result.receipt->sha256 = std::move(made.sha256);
+        co_return result;
+    }
+};
+
+}  // namespace
+
+const Spec& directory_spec() {
+    static const Spec kSpec{
+        ComponentKind::sink,
+        "directory",
+        "write the body to a folder",
+        "The file gets its name only when it is whole and on disk. A retry of the same job "
+        "replaces its own file. What musher wrote is marked, so that a hot folder that reads it "
+        "again notices a loop.",
+        {
+            {.name = "to",
+             .type = OptionType::path,
+             .help = "the folder; its last part is created when it is missing",
+             .required = true,
+             .templated = true,
+             .folder = Folder::written},
+            {.name = "name",
+             .type = OptionType::text,
+             .help = "name of the file; the original's by default",
+             .templated = true},
+            {.name = "mode", .type = OptionType::text, .help = "permissions", .fallback = "0644"},
+            {.name = "owner",
+             .type = OptionType::text,
+             .help = "user or user:group that gets the file; needs the right to give it away"},
+            {.name = "collision",
+             .type = OptionType::choice,
+             .help = "when another file has the name: number it, replace it, or fail",
+             .fallback = "number",
+             .choices = {"number", "replace", "fail"}},
+        },
+        {},
+        R"(version: 1
+pipeline: copy
+source: { hotfolder: { path: /srv/in } }
+steps:
+  - directory: { to: "/srv/out/${event.date}" }
+)",
+        Repeats::idempotent,
+        "to"};
+    return kSpec;
+}
+
+std::unique_ptr<Step> make_directory() { return std::make_unique<Directory>(); }
+
+}  // namespace musher

@@ -1,0 +1,142 @@
+// How jobs run and end: receipts, retries, dead, hold, cancel, timeout, on_failure, clean stop.
+#include "tests/run/fixture.h"
+
+namespace musher {
+namespace {
+
+using test::Workshop;
+
+StepResult receipt(const std::string& target) {
+    StepResult result;
+    result.receipt.emplace();
+    result.receipt->target = target;
+    return result;
+}
+
+Task<void> runs_in_order(Loop& loop) {
+    Workshop shop(loop);
+    std::string order;
+    shop.step("a", false, [&](StepContext&) { order += "a"; return StepResult(); });
+    shop.step("b", true, [&](StepContext&) { order += "b"; return receipt("there"); });
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    co_await shop.put("1");
+    co_await shop.put("2");
+    co_await shop.ends(2);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(order, "abab");
+    EXPECT_EQ(shop.dispatcher().counters().done, 2u);
+    Cancel never;
+    const auto row = co_await shop.queue().show("1", never);
+    EXPECT_EQ(row->state, JobState::done);
+    EXPECT_EQ(row->receipts.size(), 1u);
+}
+TEST(Dispatcher, RunsStepsInOrderAndRecordsTheEnd) { test::on_loop(runs_in_order); }
+
+Task<void> retries_then_dies(Loop& loop) {
+    Workshop shop(loop);
+    int tries = 0;
+    int effects = 0;
+    int alarms = 0;
+    shop.config().limits.attempts = 3;
+    shop.step("effect", true, [&](StepContext&) { ++effects; return receipt("x"); });
+    shop.step("breaks", false, [&](StepContext& context) -> Result<StepResult> {
+        ++tries;
+        EXPECT_EQ(context.attempt, tries);
+        return fail(Errc::failed, "not today");
+    });
+    shop.on_failure("alarm", [&](StepContext&) { ++alarms; return StepResult(); });
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    co_await shop.put("1");
+    co_await shop.ends(2);  // the job, and its on_failure job
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(tries, 3);
+    EXPECT_EQ(effects, 1) << "a step with a receipt ran again";
+    EXPECT_EQ(alarms, 1);
+    EXPECT_EQ(shop.ended[0].outcome, Outcome::dead);
+    EXPECT_EQ(shop.ended[0].error.message, "not today");
+    EXPECT_EQ(shop.ended[0].report["error"]["code"], "failed");
+    EXPECT_EQ(shop.dispatcher().counters().retried, 2u);
+}
+TEST(Dispatcher, RetriesSkipReceiptsAndTheLastOneRaisesOnFailure) {
+    test::on_loop(retries_then_dies);
+}
+
+Task<void> holds_and_recovers(Loop& loop) {
+    Workshop shop(loop);
+    int calls = 0;
+    shop.config().limits.attempts = 2;
+    shop.step("sink", true, [&](StepContext&) -> Result<StepResult> {
+        if (++calls <= 3) return fail(Errc::unavailable, "connection refused");
+        return receipt("ok");
+    });
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    for (const char* id : {"1", "2"}) co_await shop.put(id);
+    Cancel enough;
+    const Deadline deadline(loop.timers(), enough, milliseconds(50));
+    const Result<void> slept = co_await loop.timers().sleep(std::chrono::hours(1), enough);
+    EXPECT_FALSE(slept.has_value());
+    EXPECT_TRUE(shop.dispatcher().hold().active());
+    EXPECT_EQ(shop.dispatcher().hold().sink(), "sink");
+    EXPECT_TRUE(shop.ended.empty());
+    co_await shop.ends(2);
+    EXPECT_FALSE(shop.dispatcher().hold().active());
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(shop.dispatcher().counters().retried, 0u) << "a hold spent a try";
+}
+TEST(Dispatcher, ABrokenSinkHoldsThePipelineAndSpendsNoTry) { test::on_loop(holds_and_recovers); }
+
+Task<void> step_times_out(Loop& loop) {
+    Workshop shop(loop);
+    shop.config().limits.attempts = 1;
+    shop.endless("slow", milliseconds(5));
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    co_await shop.put("1");
+    co_await shop.ends(1);
+    EXPECT_EQ(shop.ended[0].error.code, Errc::timeout);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+}
+TEST(Dispatcher, AStepEndsAtItsTimeout) { test::on_loop(step_times_out); }
+
+Task<void> stop_releases(Loop& loop) {
+    Workshop shop(loop);
+    shop.endless("long", Duration(0));
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    for (int i = 0; i < 10; ++i) co_await shop.put(std::to_string(i));
+    Cancel enough;
+    const Deadline deadline(loop.timers(), enough, milliseconds(20));
+    const Result<void> slept = co_await loop.timers().sleep(std::chrono::hours(1), enough);
+    EXPECT_FALSE(slept.has_value());
+    EXPECT_EQ(shop.dispatcher().running(), 4u);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_TRUE(shop.ended.empty());
+    Cancel never;
+    const auto stats = co_await shop.queue().stats(never);
+    EXPECT_EQ(stats->waiting, 10u);
+    EXPECT_EQ(stats->running, 0u);
+    const auto row = co_await shop.queue().show("0", never);
+    EXPECT_EQ(row->attempt, 0) << "stopping spent a try";
+}
+TEST(Dispatcher, AStopReleasesWhatIsInHand) { test::on_loop(stop_releases); }
+
+}  // namespace
+}  // namespace musher

@@ -1,0 +1,146 @@
+// A pipeline of scripted steps over the memory queue, for the tests of run/.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipelines/queue/memory_queue.h"
+#include "pipelines/run/dispatcher.h"
+#include "tests/support/run_loop.h"
+
+namespace musher::test {
+
+/// What a scripted step does; the test's own state.
+using Script = std::function<Result<StepResult>(StepContext&)>;
+
+class ScriptedStep final : public Step {
+  public:
+    explicit ScriptedStep(const Script& script) : script_(script) {}
+    Task<Result<StepResult>> run(StepContext& context, const Options&) override {
+        co_return script_(context);
+    }
+
+  private:
+    const Script& script_;
+};
+
+/// Waits until cancelled.
+class EndlessStep final : public Step {
+  public:
+    Task<Result<StepResult>> run(StepContext& context, const Options&) override {
+        Waiters nobody(context.loop.ready());
+        const Result<void> woken = co_await nobody.wait(context.cancel);
+        co_return fail(woken.error());
+    }
+};
+
+/// One pipeline "p" whose steps are added one by one; keeps everything alive for a Dispatcher.
+class Workshop {
+  public:
+    explicit Workshop(Loop& loop)
+        : loop_(loop), pool_(loop), around_(loop, connections_, pool_), queue_("p", loop.clock()) {
+        config_.name = "p";
+        config_.source = &source_;
+        config_.source_kind = "test";
+        config_.source_options.kind = Value::Kind::map;
+        config_.limits.backoff_from = milliseconds(1);
+        config_.limits.backoff_to = milliseconds(2);
+        around_.scratch_root = testing::TempDir() + "musher-run";
+    }
+
+    void step(const std::string& id, bool sink, Script script) {
+        scripts_.push_back(std::make_unique<Script>(std::move(script)));
+        const Script& kept = *scripts_.back();
+        add(config_.steps, id, sink, [&kept] { return std::make_unique<ScriptedStep>(kept); });
+    }
+    void on_failure(const std::string& id, Script script) {
+        scripts_.push_back(std::make_unique<Script>(std::move(script)));
+        const Script& kept = *scripts_.back();
+        add(config_.on_failure, id, false, [&kept] { return std::make_unique<ScriptedStep>(kept); });
+    }
+    void endless(const std::string& id, Duration timeout) {
+        add(config_.steps, id, false, [] { return std::make_unique<EndlessStep>(); });
+        config_.steps.back().timeout = timeout;
+    }
+
+    /// Compiles and starts; settlements are collected in `ended`.
+    Task<void> start(Scope& scope, Cancel& stop) {
+        auto compiled = Program::compile(config_, 1);
+        EXPECT_TRUE(compiled.has_value()) << compiled.error().text();
+        program_ = std::move(*compiled);
+        dispatcher_ = std::make_unique<Dispatcher>(
+            around_, program_, queue_, nullptr, [this](std::vector<Settlement> batch) {
+                const std::size_t count = batch.size();
+                for (Settlement& one : batch) ended.push_back(std::move(one));
+                dispatcher_->settled_done(count);
+                arrived_.wake_all();
+            });
+        scope.spawn("dispatcher", dispatcher_->run(stop, milliseconds(50)));
+        co_return;
+    }
+    /// Last, after the dispatcher has ended.
+    Task<void> close() { co_await pool_.close(); }
+    Task<void> put(const std::string& id) {
+        Job job;
+        job.id = id;
+        job.pipeline = "p";
+        job.queue = "p";
+        job.max_attempts = config_.limits.attempts;
+        job.event.id = id;
+        job.event.kind = "test";
+        std::vector<Job> jobs{job};
+        Cancel never;
+        const auto codes = co_await queue_.put(std::move(jobs), never);
+        EXPECT_TRUE(codes.has_value());
+        dispatcher_->wake();
+    }
+    /// Returns when `count` settlements have arrived, or fails the test after 5 s.
+    Task<void> ends(std::size_t count) {
+        Cancel enough;
+        const Deadline deadline(loop_.timers(), enough, std::chrono::seconds(5));
+        while (ended.size() < count) {
+            const Result<void> woken = co_await arrived_.wait(enough);
+            if (!woken) {
+                ADD_FAILURE() << "only " << ended.size() << " jobs ended";
+                co_return;
+            }
+        }
+    }
+
+    PipelineConfig& config() { return config_; }
+    MemoryQueue& queue() { return queue_; }
+    Dispatcher& dispatcher() { return *dispatcher_; }
+    std::vector<Settlement> ended;
+
+  private:
+    void add(std::vector<StepConfig>& list, const std::string& id, bool sink, StepFactory make) {
+        entries_.push_back(std::make_unique<StepEntry>(StepEntry{spec_, std::move(make)}));
+        StepConfig step;
+        step.kind = "test";
+        step.id = id;
+        step.sink = sink;
+        step.entry = entries_.back().get();
+        step.options.kind = Value::Kind::map;
+        list.push_back(std::move(step));
+    }
+
+    Loop& loop_;
+    Connections connections_;
+    Pool pool_;
+    Surroundings around_;
+    MemoryQueue queue_;
+    Spec spec_{ComponentKind::step, "test", "", "", {}, {}, ""};
+    SourceEntry source_{spec_, {}};
+    std::vector<std::unique_ptr<Script>> scripts_;
+    std::vector<std::unique_ptr<StepEntry>> entries_;
+    PipelineConfig config_;
+    std::shared_ptr<const Program> program_;
+    std::unique_ptr<Dispatcher> dispatcher_;
+    Waiters arrived_{loop_.ready()};
+};
+
+}  // namespace musher::test
