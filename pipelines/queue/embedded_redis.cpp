@@ -197,7 +197,7 @@ Task<void> EmbeddedRedis::supervise() {
 Task<Error> EmbeddedRedis::reason_of_end() {
     const ChildExit exit = child_->take_exit();
     const std::string log = path("redis.log");
-    auto work = [&] { return last_redis_complaint(log); };
+    auto work = [&] { return last_redis_complaints(log); };
     std::string said = co_await offload(loop_, work);
     if (said.empty()) said = exit.err.empty() ? exit.out : exit.err;
     while (!said.empty() && said.back() == '\n') said.pop_back();

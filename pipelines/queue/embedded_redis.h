@@ -19,8 +19,9 @@ struct EmbeddedRedisOptions {
 
 /// Runs a redis-server under `<state>/redis/` (0700) on the unix socket `redis.sock` there, no TCP
 /// port, append-only file on. It dies with musher, is started again when it dies alone, and
-/// clients of target() only see a broken connection then. kill -9 of either at any moment loses
-/// nothing that was answered (with fsync_always also when the machine stops). Loop thread only.
+/// clients of target() only see a broken connection then. With `fsync_always`, kill -9 of either
+/// and a power cut lose nothing that was answered; without it, up to two seconds of it (the
+/// server holds writes back while an fsync runs). Loop thread only.
 class EmbeddedRedis {
   public:
     EmbeddedRedis(Loop& loop, EmbeddedRedisOptions options);

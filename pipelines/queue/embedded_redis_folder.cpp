@@ -11,6 +11,19 @@ namespace musher {
 namespace {
 constexpr off_t kLogBytes = 1 << 20;  // a larger log is put aside at start
 constexpr std::size_t kLogTail = 4096;
+constexpr std::string_view kStart = "oO0Oo";
+
+bool is_routine(std::string_view text) {
+    constexpr std::array kRoutine = {kStart,
+                                     std::string_view("Redis version"),
+                                     std::string_view("Configuration loaded"),
+                                     std::string_view("Server initialized"),
+                                     std::string_view("WARNING "),
+                                     std::string_view("User requested shutdown"),
+                                     std::string_view("Redis is now ready to exit")};
+    return std::any_of(kRoutine.begin(), kRoutine.end(),
+                       [&](std::string_view start) { return text.starts_with(start); });
+}
 }  // namespace
 
 Result<void> prepare_redis_folder(const std::string& folder, const std::string& log) {
@@ -27,7 +40,7 @@ Result<void> prepare_redis_folder(const std::string& folder, const std::string& 
     return {};
 }
 
-std::string last_redis_complaint(const std::string& log) {
+std::string last_redis_complaints(const std::string& log) {
     const Result<Fd> file = Fd::open(log, O_RDONLY);
     if (!file) return {};
     const off_t size = ::lseek(file->get(), 0, SEEK_END);
@@ -35,7 +48,8 @@ std::string last_redis_complaint(const std::string& log) {
     std::string tail(kLogTail, '\0');
     const ssize_t got = ::pread(file->get(), tail.data(), tail.size(), from);
     tail.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    std::string found;
+    std::string before;
+    std::string last;
     for (std::size_t at = 0; at < tail.size();) {
         const std::size_t end = std::min(tail.find('\n', at), tail.size());
         const std::string line = tail.substr(at, end - at);
@@ -43,19 +57,22 @@ std::string last_redis_complaint(const std::string& log) {
         const std::size_t mark = line.find(" # ");
         if (mark == std::string::npos) continue;
         const std::string text = line.substr(mark + 3);
-        if (text.starts_with("oO0Oo")) found.clear();  // an earlier life's words do not count
-        const bool routine = text.starts_with("oO0Oo") || text.starts_with("Redis version") ||
-                             text.starts_with("Configuration") || text.starts_with("Server init") ||
-                             text.starts_with("WARNING") || text.starts_with("Redis is now");
-        if (!routine) found = text;
+        if (is_routine(text)) {
+            // An earlier life's words do not count.
+            if (text.starts_with(kStart)) before = last = std::string();
+            continue;
+        }
+        before = std::exchange(last, text);
     }
-    return found;
+    return before.empty() ? last : before + "; " + last;
 }
 
 Error redis_end_error(const std::string& how, const std::string& said) {
     std::string message = "the embedded redis-server " + how;
     if (!said.empty()) message += ": " + said;
-    if (said.find("No space left") != std::string::npos) {
+    // With `appendfsync always` a write cut short by a full disk ends the server.
+    if (said.find("No space left") != std::string::npos ||
+        said.find("Short write") != std::string::npos) {
         return Error(Errc::full, message);
     }
     if (said.find("redis-check-aof") != std::string::npos) {

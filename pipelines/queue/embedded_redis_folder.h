@@ -10,9 +10,9 @@ namespace musher {
 /// Makes it (0700) and puts a large log aside. Blocking.
 Result<void> prepare_redis_folder(const std::string& folder, const std::string& log);
 
-/// The last line that says more than the server's start and end; empty when there is none.
-/// Blocking.
-std::string last_redis_complaint(const std::string& log);
+/// The last two lines of its last life that say more than start and end; empty when there are
+/// none. Blocking.
+std::string last_redis_complaints(const std::string& log);
 
 /// `how` it ended ("exited with 1") and what it `said`: `full` for a full disk, `corrupt` for an
 /// append-only file that has to be mended, else `unavailable`.

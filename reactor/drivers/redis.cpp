@@ -17,7 +17,7 @@ Redis::Redis(Loop& loop, RedisTarget target, RedisOptions options)
     : loop_(loop), alarm_(loop.timers()), session_(loop, std::move(target), options, *this) {}
 
 Task<Result<RedisReply>> Redis::command(std::vector<std::string> argv, Cancel& cancel) {
-    MUSHER_CO_TRY(RedisReply reply, co_await round_trip(std::move(argv), cancel));
+    MUSHER_CO_TRY(RedisReply reply, co_await round_trip(argv, cancel));
     if (reply.kind == RedisReply::Kind::error) co_return fail(redis_error(reply.text));
     co_return reply;
 }
@@ -36,7 +36,7 @@ Task<Result<RedisReply>> Redis::eval(const RedisScript& script, std::vector<std:
         // Once per script and server life: after a start, a failover or SCRIPT FLUSH.
         argv[0] = "EVAL";
         argv[1] = script.source;
-        MUSHER_CO_TRY(reply, co_await round_trip(std::move(argv), cancel));
+        MUSHER_CO_TRY(reply, co_await round_trip(argv, cancel));
     }
     if (reply.kind == RedisReply::Kind::error) {
         co_return fail(redis_error(reply.text).within("script " + script.name));
@@ -44,7 +44,7 @@ Task<Result<RedisReply>> Redis::eval(const RedisScript& script, std::vector<std:
     co_return reply;
 }
 
-Task<Result<RedisReply>> Redis::round_trip(std::vector<std::string> argv, Cancel& cancel) {
+Task<Result<RedisReply>> Redis::round_trip(const std::vector<std::string>& argv, Cancel& cancel) {
     if (cancel.requested()) co_return fail(cancel.error());
     const auto call = std::make_shared<RedisCall>(loop_, argv);
     submit(call);

@@ -44,7 +44,7 @@ class Redis : private RedisSession::Owner {
   private:
     void link_up(RedisLink& link) override;
     void link_down(const Error& why) override;
-    Task<Result<RedisReply>> round_trip(std::vector<std::string> argv, Cancel& cancel);
+    Task<Result<RedisReply>> round_trip(const std::vector<std::string>& argv, Cancel& cancel);
     void submit(const std::shared_ptr<RedisCall>& call);
     void fail_waiting(const Error& why);
     void watch();

@@ -31,8 +31,17 @@ Task<Result<Link>> connect_host(Loop& loop, const HostPort& where, Cancel& cance
     co_return fail(std::move(last));
 }
 
-Task<Result<void>> prepare(RedisLink& link, const RedisTarget& target, Cancel& cancel) {
+/// For the reader of CLIENT LIST; a user without the right to it does without.
+void introduce(Loop& loop, RedisLink& link) {
+    const std::vector<std::string> argv{"CLIENT", "SETNAME", "musher"};
+    const auto call = std::make_shared<RedisCall>(loop, argv);
+    call->abandoned = true;
+    link.send(call);
+}
+
+Task<Result<void>> prepare(Loop& loop, RedisLink& link, const RedisTarget& target, Cancel& cancel) {
     MUSHER_CO_DO(co_await sign_in(link, target.user, target.password, cancel));
+    introduce(loop, link);
     if (target.db != 0) {
         std::vector<std::string> select;
         select.emplace_back("SELECT");
@@ -78,7 +87,7 @@ Task<Result<Link>> dial_through(Loop& loop, const HostPort& sentinel, const Redi
         MUSHER_CO_TRY(master, co_await ask_sentinel(loop, sentinel, target, mine));
     }
     MUSHER_CO_TRY(Link link, co_await connect_host(loop, master, cancel));
-    MUSHER_CO_DO(co_await prepare(*link, target, cancel));
+    MUSHER_CO_DO(co_await prepare(loop, *link, target, cancel));
     MUSHER_CO_DO(co_await require_master(*link, cancel));
     co_return link;
 }
@@ -102,7 +111,7 @@ Task<Result<Link>> redis_dial(Loop& loop, const RedisTarget& target, Cancel& can
     } else {
         MUSHER_CO_TRY(link, co_await connect_host(loop, target.server, cancel));
     }
-    MUSHER_CO_DO(co_await prepare(*link, target, cancel));
+    MUSHER_CO_DO(co_await prepare(loop, *link, target, cancel));
     co_return link;
 }
 

@@ -191,8 +191,8 @@ Task<Result<std::unique_ptr<Child>>> Child::start(Loop& loop, const ChildSpec& s
 
 void Child::on_exit(std::int64_t code, int number) {
     const Watchdog::Call call(loop_.watchdog(), "child.exit");
-    // First the rest of the group, whose members may hold the pipes open for ever. The id cannot
-    // be another's: libuv reaped the leader just now.
+    // First the rest of the group, whose members may hold the pipes open for ever. libuv reaped
+    // the leader just now: its id is not another's yet.
     ::kill(-pid_, SIGKILL);
     for (Capture* capture : {&out_, &err_}) {
         if (capture->fd) drain(*capture);

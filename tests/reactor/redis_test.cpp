@@ -14,11 +14,9 @@ using test::eventually;
 using test::RedisServer;
 using Argv = std::vector<std::string>;
 
-/// Short enough for a test, long enough for a busy machine.
+/// Comes back soon, and waits for long: a busy machine is slow to start a server.
 RedisOptions hasty() {
     RedisOptions options;
-    options.silence = milliseconds(400);
-    options.dial = milliseconds(400);
     options.backoff_cap = milliseconds(50);
     options.patience = std::chrono::seconds(20);
     return options;
@@ -48,6 +46,8 @@ Task<void> says_pong(Loop& loop, RedisTarget& target) {
     co_await expect_text(redis, ping, "PONG");
     EXPECT_EQ(redis.state(), RedisState::connected);
     EXPECT_EQ(redis.status().connections, 1u);
+    Argv name{"CLIENT", "GETNAME"};
+    co_await expect_text(redis, name, "musher");
     co_await redis.close();
     const Result<std::string> closed = co_await text_of(redis, ping);
     EXPECT_EQ(closed.error().code, Errc::unavailable);
@@ -107,13 +107,18 @@ TEST(Redis, CarriesLargeValues) {
 
 Task<void> refused(Loop& loop, RedisTarget& target, std::string& why) {
     RedisOptions options;
-    options.patience = milliseconds(100);
+    options.patience = milliseconds(20);
     Redis redis(loop, target, options);
+    const auto known = [&] {
+        return redis.status().last_error.message.find(why) != std::string::npos;
+    };
+    co_await eventually(loop, known);
     Argv ping{"PING"};
     const Result<std::string> failed = co_await text_of(redis, ping);
     EXPECT_EQ(failed.error().code, Errc::unavailable);
-    EXPECT_NE(failed.error().text().find(why), std::string::npos) << failed.error().text();
-    EXPECT_NE(redis.status().last_error.text().find(why), std::string::npos);
+    EXPECT_EQ(failed.error().text(), "no connection to redis at " + target.name() +
+                                         " for PING within 20ms (" +
+                                         redis.status().last_error.text() + ")");
     co_await redis.close();
 }
 TEST(Redis, ReportsARefusedConnection) {
@@ -312,7 +317,10 @@ TEST(Redis, ReportsAFullServer) {
 }
 
 Task<void> watch_silence(Loop& loop, RedisServer& server, bool& by_signal) {
-    Redis redis(loop, server.target(), hasty());
+    RedisOptions options = hasty();
+    options.silence = milliseconds(500);
+    options.dial = milliseconds(500);
+    Redis redis(loop, server.target(), options);
     Argv incr{"INCR", "n"};
     co_await expect_text(redis, incr, "1");
     if (by_signal) {
@@ -322,7 +330,7 @@ Task<void> watch_silence(Loop& loop, RedisServer& server, bool& by_signal) {
     }
     const Result<std::string> failed = co_await text_of(redis, incr);
     EXPECT_EQ(failed.error().code, Errc::unavailable);
-    EXPECT_NE(failed.error().message.find("did not answer INCR within 400ms"), std::string::npos)
+    EXPECT_NE(failed.error().message.find("did not answer INCR within 500ms"), std::string::npos)
         << failed.error().text();
     if (by_signal) {
         // The kernel accepts connections for the stopped server: the dial has its own limit.
@@ -348,6 +356,37 @@ TEST(Redis, DropsAPausedConnection) {
     test::on_loop(watch_silence, server, by_signal);
 }
 
+Task<void> loading(Loop& loop, RedisServer& server) {
+    server.command({"DEBUG", "POPULATE", "5000"});
+    server.command({"CONFIG", "SET", "key-load-delay", "100",
+                    "loading-process-events-interval-bytes", "1024"});
+    Redis redis(loop, server.target());
+    Redis reloader(loop, server.target());
+    Argv ping{"PING"};
+    co_await expect_text(redis, ping, "PONG");
+    Argv reload{"DEBUG", "RELOAD"};
+    Result<RedisReply> reloaded = fail(Errc::internal, "");
+    Cancel never;
+    Scope scope("test", loop.ready(), loop.clock());
+    scope.spawn("reload", into(reloader, reload, never, reloaded));
+    Result<std::string> said = std::string();
+    while (said && !reloaded) said = co_await text_of(redis, ping);
+    EXPECT_EQ(said.error().code, Errc::unavailable);
+    EXPECT_NE(said.error().message.find("LOADING"), std::string::npos) << said.error().text();
+    EXPECT_EQ(redis.status().connections, 1u);
+    Redis newcomer(loop, server.target());  // its commands wait for the data
+    co_await expect_text(newcomer, ping, "PONG");
+    co_await scope.join();
+    EXPECT_TRUE(reloaded.has_value());
+    co_await newcomer.close();
+    co_await reloader.close();
+    co_await redis.close();
+}
+TEST(Redis, WaitsForAServerThatLoads) {
+    RedisServer server;
+    test::on_loop(loading, server);
+}
+
 Task<void> demoted(Loop& loop, RedisServer& server) {
     Redis redis(loop, server.target(), hasty());
     Argv set{"SET", "k", "v"};
@@ -358,7 +397,7 @@ Task<void> demoted(Loop& loop, RedisServer& server) {
     EXPECT_NE(failed.error().message.find("READONLY"), std::string::npos);
     server.command({"REPLICAOF", "NO", "ONE"});
     co_await expect_text(redis, set, "OK");
-    EXPECT_EQ(redis.status().connections, 2u);
+    EXPECT_GE(redis.status().connections, 2u);
     co_await redis.close();
 }
 TEST(Redis, LeavesAServerThatBecameAReplica) {

@@ -17,7 +17,9 @@ namespace musher::test {
 /// server dies with the test program, however that ends. Aborts when it cannot start.
 class RedisServer {
   public:
-    /// `extra` are redis-server arguments ("--maxmemory", "2mb"); AOF is on (everysec).
+    /// `extra` are redis-server arguments ("--maxmemory", "2mb"). The append-only file is on, with
+    /// `appendfsync always`: with everysec the write itself waits for a running fsync, and kill()
+    /// loses what was answered meanwhile.
     explicit RedisServer(std::vector<std::string> extra = {});
     /// A Sentinel that watches `master` under the name "mm"; two must agree.
     static RedisServer sentinel(const RedisServer& master);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "pipelines/queue/embedded_redis_folder.h"
 #include "pipelines/queue/state_lock.h"
 #include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
@@ -226,6 +227,72 @@ TEST(EmbeddedRedis, SaysWhatTheServerSaidWhenItEnds) {
     EXPECT_NE(error.message.find("exited with 1: Bad file format reading the append only file"),
               std::string::npos)
         << error.message;
+}
+
+/// A server that needs seconds to read its data: the real one, slowed down.
+EmbeddedRedisOptions slow(const TempDir& state) {
+    EmbeddedRedisOptions options = options_for(state);
+    options.program = state / "slow-redis";
+    std::ofstream(options.program) << "#!/bin/sh\nexec redis-server \"$@\" --key-load-delay 400 "
+                                      "--loading-process-events-interval-bytes 1024\n";
+    ::chmod(options.program.c_str(), 0700);
+    return options;
+}
+Task<void> fill(Loop& loop, const TempDir& state) {
+    EmbeddedRedis server(loop, options_for(state));
+    co_await expect_start(server);
+    Redis redis(loop, server.target());
+    Argv many{"EVAL", "for i = 1, 3000 do redis.call('SET', 'k' .. i, i) end return 'OK'", "0"};
+    EXPECT_EQ(co_await ask(redis, many), "OK");
+    co_await redis.close();
+    co_await server.stop();
+}
+Task<void> start_slowly(Loop& loop, const TempDir& state) {
+    EmbeddedRedis server(loop, slow(state));
+    co_await expect_start(server);
+    Redis redis(loop, server.target());
+    Argv get{"GET", "k3000"};
+    EXPECT_EQ(co_await ask(redis, get), "3000");
+    co_await redis.close();
+    co_await server.stop();
+}
+Task<void> give_up_slowly(Loop& loop, const TempDir& state) {
+    EmbeddedRedis server(loop, slow(state));
+    Cancel cancel;
+    const Deadline limit(loop.timers(), cancel, milliseconds(300));
+    const Result<void> started = co_await server.start(cancel);
+    EXPECT_EQ(started.error().code, Errc::timeout);
+    EXPECT_EQ(server.pid(), 0);
+}
+TEST(EmbeddedRedis, WaitsForItsDataUnlessCancelled) {
+    const TempDir state;
+    test::on_loop(fill, state);
+    test::on_loop(give_up_slowly, state);
+    test::on_loop(start_slowly, state);
+}
+
+TEST(EmbeddedRedis, TellsAFullDiskFromABrokenFile) {
+    const TempDir dir;
+    // Redis 7.0.15's own words, of two lives.
+    std::ofstream(dir / "log")
+        << "7:M 21 Nov 2026 04:43:49.291 # Bad file format reading the append only file\n"
+        << "9:C 21 Nov 2026 04:43:48.664 # oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo\n"
+        << "9:C 21 Nov 2026 04:43:48.664 # Redis version=7.0.15, bits=64, just started\n"
+        << "9:M 21 Nov 2026 04:43:48.664 # Server initialized\n"
+        << "9:M 21 Nov 2026 04:43:48.664 # WARNING Memory overcommit must be enabled!\n";
+    EXPECT_EQ(last_redis_complaints(dir / "log"), "");
+    std::ofstream(dir / "log", std::ios::app)
+        << "9:M 21 Nov 2026 04:43:49.291 # Short write while writing to the AOF file\n"
+        << "9:M 21 Nov 2026 04:43:49.291 # Can't recover from AOF write error\n";
+    const std::string said = last_redis_complaints(dir / "log");
+    const Error error = redis_end_error("exited with 1", said);
+    EXPECT_EQ(error.code, Errc::full);
+    EXPECT_EQ(error.message,
+              "the embedded redis-server exited with 1: Short write while writing to "
+              "the AOF file; Can't recover from AOF write error");
+    EXPECT_EQ(redis_end_error("x", "use redis-check-aof --fix").code, Errc::corrupt);
+    EXPECT_EQ(redis_end_error("was killed by SIGKILL", "").code, Errc::unavailable);
+    EXPECT_EQ(last_redis_complaints(dir / "none"), "");
 }
 
 Task<void> cancelled_start(Loop& loop, const TempDir& state) {
