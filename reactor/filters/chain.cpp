@@ -17,6 +17,7 @@ struct Chain::Pump {
         Slice buffer{limits::kSliceBytes};
         ByteView input;
         bool upstream_ended = false;
+        bool finishing = false;  // from then on only finish() may be called
         bool ended = false;
     };
 
@@ -74,8 +75,9 @@ Result<bool> Chain::Pump::pull(std::size_t level, Slice& into) {
     if (level == 0) return read_input(into);
     Stage& stage = stages[level - 1];
     while (into.room() > 0 && !stage.ended) {
-        if (stage.input.empty() && !stage.filter->more_output()) {
+        if (stage.finishing || (stage.input.empty() && !stage.filter->more_output())) {
             if (stage.upstream_ended) {
+                stage.finishing = true;
                 MUSHER_TRY(stage.ended, stage.filter->finish(into));
                 if (!stage.ended) break;  // more to give once there is room
                 continue;

@@ -1,0 +1,104 @@
+#include "pipelines/run/emit.h"
+
+#include <sys/stat.h>
+
+#include "reactor/base/fd.h"
+#include "reactor/base/text.h"
+#include "reactor/loop/offload.h"
+#include "sources/file_facts.h"
+
+namespace musher {
+
+namespace {
+Result<Json> read_facts(const std::string& file) {
+    MUSHER_TRY(const Fd opened, Fd::open(file, O_RDONLY | O_NONBLOCK));
+    struct stat info {};
+    if (::fstat(opened.get(), &info) != 0) return fail(errno_error(errno, "reading " + file));
+    if (!S_ISREG(info.st_mode)) return fail(Errc::usage, escape_name(file) + " is not a file");
+    return file_facts(file, info);
+}
+
+/// Replaces what stands as a secret in the file, wherever the rendered value holds it.
+void mask(Json& rendered, const Value& written) {
+    if (written.secret) {
+        rendered = "***";
+        return;
+    }
+    for (const Value::Entry& entry : written.entries) {
+        if (rendered.is_object() && rendered.contains(entry.key)) {
+            mask(rendered[entry.key], entry.value);
+        }
+    }
+    for (std::size_t i = 0; i < written.items.size(); ++i) {
+        if (rendered.is_array() && i < rendered.size()) mask(rendered[i], written.items[i]);
+    }
+}
+
+Json rehearse_step(const ProgramStep& step, const Bindings& view) {
+    Json row{{"id", step.config->id}, {"kind", step.config->kind}};
+    if (step.when) {
+        const Result<bool> wanted = step.when->test(view);
+        row["when"] = wanted ? Json(*wanted) : Json(wanted.error().text());
+    }
+    const Result<Options> options = step.options.render(view);
+    // Not renderable before the steps it names have run: as written.
+    row["options"] = options ? options->values() : step.options.fixed().values();
+    mask(row["options"], step.config->options);
+    return row;
+}
+}  // namespace
+
+Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts) {
+    Event event;
+    event.kind = "emit";
+    event.facts = Json::object();
+    if (!file.empty()) {
+        auto read = [&file] { return read_facts(file); };
+        MUSHER_CO_TRY(event.facts, co_await offload(loop, read));
+        event.file = file;
+    }
+    if (facts.is_object()) event.facts.update(facts);
+    co_return event;
+}
+
+Result<Json> rehearse(const Surroundings& around, Pipeline& pipeline, Event event) {
+    MUSHER_TRY(const std::optional<Job> job, pipeline.intake().make_job(std::move(event), ""));
+    if (!job) return Json{{"when", false}, {"key", ""}, {"steps", Json::array()}};
+    if (job->failed.is_object()) return fail(error_from_json(job->failed));
+    Body body;
+    body.path = job->event.file;
+    body.size = job->event.facts.value("size", std::uint64_t{0});
+    const Json about{
+        {"id", job->id}, {"pipeline", job->pipeline}, {"attempt", 1}, {"error", nullptr}};
+    const Json view = make_bindings(around, job->event, about, Json::object(), body);
+    Json steps = Json::array();
+    for (const ProgramStep& step : pipeline.program().steps(false)) {
+        steps.push_back(rehearse_step(step, view));
+    }
+    return Json{{"when", true}, {"key", job->key}, {"steps", std::move(steps)}};
+}
+
+Task<Result<Json>> admit_by_hand(Pipeline& pipeline, Event event, Cancel& cancel) {
+    MUSHER_CO_TRY(std::optional<Job> job, pipeline.intake().make_job(std::move(event), ""));
+    if (!job) {
+        Json refused{{"id", nullptr}, {"accepted", false}};
+        co_return refused;
+    }
+    const std::string id = job->id;
+    const std::string dedupe = job->dedupe;
+    std::vector<Job> one{std::move(*job)};
+    MUSHER_CO_TRY(const std::vector<PutCode> codes,
+                  co_await pipeline.queue().put(std::move(one), cancel));
+    if (codes.front() == PutCode::full) {
+        co_return fail(Errc::unavailable, "the queue of " + pipeline.name() + " is full",
+                       "wait until jobs are done, or raise limits.waiting");
+    }
+    if (codes.front() == PutCode::known_dedupe) {
+        co_return fail(Errc::conflict, "a live job already has the dedupe value '" + dedupe + "'");
+    }
+    pipeline.wake();
+    Json accepted{{"id", id}, {"accepted", true}};
+    co_return accepted;
+}
+
+}  // namespace musher

@@ -1,0 +1,16 @@
+// The facts of a file: event.path, .dir, .name, .stem, .ext, .size, .mtime, .uid.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <string>
+
+#include "reactor/base/json.h"
+
+namespace musher {
+
+/// `path` is where people find (or found) the file; names that are not UTF-8 are percent-escaped
+/// and `name_escaped` is true then.
+Json file_facts(const std::string& path, const struct stat& status);
+
+}  // namespace musher
