@@ -1,12 +1,16 @@
 #include "sinks/catalogue.h"
 
 #include "sinks/directory.h"
+#include "sinks/http_post.h"
+#include "sinks/redis_publish.h"
 
 namespace musher {
 
 const std::vector<StepEntry>& sink_catalogue() {
     static const std::vector<StepEntry> kAll = {
         {directory_spec(), make_directory},
+        {http_post_spec(), make_http_post},
+        {redis_publish_spec(), make_redis_publish},
     };
     return kAll;
 }

@@ -1,6 +1,5 @@
 #include "pipelines/expr/lua_functions.h"
 
-#include <cctype>
 #include <cmath>
 #include <lua.hpp>
 
@@ -199,19 +198,7 @@ int from_json(lua_State* lua) {
     push(lua, now.parsed.emplace_back(std::move(*value)));
     return 1;
 }
-int url_encode(lua_State* lua) {
-    constexpr char kHex[] = "0123456789ABCDEF";
-    std::string encoded;
-    for (const char c : text_at(lua, 1)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((byte < 0x80 && std::isalnum(byte)) || c == '-' || c == '_' || c == '.' || c == '~') {
-            encoded += c;
-        } else {
-            encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
-        }
-    }
-    return give(lua, std::string_view(encoded));
-}
+int encode_url(lua_State* lua) { return give(lua, std::string_view(url_encode(text_at(lua, 1)))); }
 int round(lua_State* lua) {
     const lua_Number number = luaL_checknumber(lua, 1);
     const lua_Number scale = std::pow(10.0, static_cast<double>(luaL_optinteger(lua, 2, 0)));
@@ -239,7 +226,7 @@ constexpr luaL_Reg kOwn[] = {{"get", get},
                              {"date", date},
                              {"json", json},
                              {"from_json", from_json},
-                             {"url_encode", url_encode},
+                             {"url_encode", encode_url},
                              {"round", round},
                              {nullptr, nullptr}};
 }  // namespace

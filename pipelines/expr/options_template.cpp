@@ -13,7 +13,12 @@ struct OptionsTemplate::Compiler {
     }
 
     void bare(const Option& option, const Value& value, const Json::json_pointer& where) {
-        if (value.is(Value::Kind::map) || value.is(Value::Kind::list)) return;  // decode said so
+        if (value.faulty || value.is(Value::Kind::map) || value.is(Value::Kind::list)) return;
+        if (value.secret) {
+            return report(Error(Errc::usage, "an expression cannot come from " + value.origin,
+                                "secrets are seen as env.NAME"),
+                          value.at);
+        }
         Position at = value.at;
         auto expression = Expression::compile(sandbox, value.text, value.content(), &at);
         if (!expression) return report(expression.error(), at);
@@ -21,7 +26,7 @@ struct OptionsTemplate::Compiler {
     }
 
     void templated(const Option& option, const Value& value, const Json::json_pointer& where) {
-        if (value.secret) return;
+        if (value.faulty || value.secret) return;
         if (value.is(Value::Kind::list)) {
             for (std::size_t i = 0; i < value.items.size(); ++i) {
                 templated(option, value.items[i], where / i);
@@ -40,7 +45,7 @@ struct OptionsTemplate::Compiler {
     void option(const Option& option, const Value& value) {
         const auto where = Json::json_pointer() / std::string(option.name);
         if (option.type == OptionType::expression) {
-            bare(option, value, where);
+            if (!value.is(Value::Kind::null)) bare(option, value, where);
         } else if (option.type == OptionType::expression_map) {
             for (const Value::Entry& entry : value.entries) {
                 bare(option, entry.value, where / entry.key);
@@ -54,6 +59,16 @@ struct OptionsTemplate::Compiler {
     }
 };
 
+namespace {
+Value default_of(const Option& option, const Position& at) {
+    Value value;
+    value.at = at;
+    value.text = option.fallback;
+    if (!value.text.empty()) value.kind = Value::Kind::string;
+    return value;
+}
+}  // namespace
+
 OptionsTemplate OptionsTemplate::compile(std::shared_ptr<LuaSandbox> sandbox,
                                          const std::vector<Option>& table, const Value& map,
                                          std::string_view what, std::vector<Problem>& problems) {
@@ -61,7 +76,8 @@ OptionsTemplate OptionsTemplate::compile(std::shared_ptr<LuaSandbox> sandbox,
     compiled.fixed_ = decode(table, map, what, problems);
     Compiler compiler{sandbox, problems, compiled};
     for (const Option& option : table) {
-        if (const Value* value = map.find(option.name)) compiler.option(option, *value);
+        const Value* given = map.find(option.name);
+        compiler.option(option, given ? *given : default_of(option, map.at));
     }
     // A leaf that decode did not take has its problem already.
     std::erase_if(compiled.leaves_,
@@ -92,32 +108,46 @@ Result<void> OptionsTemplate::place(const Leaf& leaf, Json value, Json& values) 
         values[leaf.where] = std::move(value);
         return {};
     }
-    const auto refuse = [&](std::string message, std::string hint = {}) {
-        return fail(Error(Errc::usage, std::move(message), std::move(hint))
-                        .within(position_text(leaf.text.at()))
-                        .within("option " + std::string(leaf.option->name)));
-    };
-    if (type == OptionType::text_list && value.is_array()) {
+    const std::string_view wanted = type_name(type);
+    if (type == OptionType::text_list) {
         Json& list = values[leaf.where.parent_pointer()];
-        if (list.size() != 1) return refuse("a list cannot stand inside another list");
-        list = std::move(value);
+        if (value.is_array() && list.size() == 1) {
+            for (Json& item : value) MUSHER_DO(to_text(leaf, item, "a list of texts"));
+            list = std::move(value);
+            return {};
+        }
+        MUSHER_DO(to_text(leaf, value, "text inside a list"));
+        values[leaf.where] = std::move(value);
         return {};
     }
-    if (value.is_null() || value.is_structured()) {
-        return refuse("the value is " + std::string(kind_of(value)) + ", not " +
-                      std::string(type_name(type)));
-    }
-    const std::string text = value.is_string() ? value.get<std::string>() : to_line(value);
-    auto converted = convert_text(*leaf.option, text);
+    MUSHER_DO(to_text(leaf, value, wanted));
+    auto converted =
+        convert_text(*leaf.option, value.get_ref<const std::string&>(), leaf.text.at());
     if (!converted) {
+        Error error = std::move(converted).error();
         // What came from env may be a secret: the message must not show it.
         if (leaf.text.reads_environment()) {
-            return refuse("the rendered value is not " + std::string(type_name(type)));
+            error = Error(Errc::usage, "the rendered value is not " + std::string(wanted));
         }
-        return refuse(std::move(converted).error().message, converted.error().hint);
+        return refuse(leaf, std::move(error));
     }
     values[leaf.where] = std::move(*converted);
     return {};
+}
+
+Result<void> OptionsTemplate::to_text(const Leaf& leaf, Json& value, std::string_view wanted) {
+    if (value.is_null() || value.is_structured()) {
+        return refuse(leaf, Error(Errc::usage, "the value is " + std::string(kind_of(value)) +
+                                                   ", not " + std::string(wanted)));
+    }
+    if (!value.is_string()) value = to_line(value);
+    return {};
+}
+
+Failure OptionsTemplate::refuse(const Leaf& leaf, Error error) {
+    return fail(std::move(error)
+                    .within(position_text(leaf.text.at()))
+                    .within("option " + std::string(leaf.option->name)));
 }
 
 }  // namespace musher

@@ -59,6 +59,8 @@ class OptionsTemplate {
     };
     struct Compiler;
     static Result<void> place(const Leaf& leaf, Json value, Json& values);
+    static Result<void> to_text(const Leaf& leaf, Json& value, std::string_view wanted);
+    static Failure refuse(const Leaf& leaf, Error error);
     Options fixed_;
     std::vector<Leaf> leaves_;
 };

@@ -181,6 +181,22 @@ bool glob_match(std::string_view pattern, std::string_view name, bool fold_case)
     return p == pattern.size();
 }
 
+std::string url_encode(std::string_view text) {
+    constexpr char kHex[] = "0123456789ABCDEF";
+    std::string encoded;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+        if (plain) {
+            encoded += c;
+        } else {
+            encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
+        }
+    }
+    return encoded;
+}
+
 std::string to_hex(std::span<const unsigned char> bytes) {
     constexpr char kHex[] = "0123456789abcdef";
     std::string text;

@@ -24,6 +24,9 @@ std::optional<std::string_view> nearest(std::string_view wanted,
 /// Cyrillic letters. Bytes that are not UTF-8 match themselves.
 bool glob_match(std::string_view pattern, std::string_view name, bool fold_case);
 
+/// Percent-encodes all but letters, digits and - _ . ~ for a URL's query or a form.
+std::string url_encode(std::string_view text);
+
 std::string to_hex(std::span<const unsigned char> bytes);
 /// Nothing unless `text` is an even number of hex digits.
 std::optional<std::vector<unsigned char>> from_hex(std::string_view text);

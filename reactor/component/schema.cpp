@@ -82,6 +82,34 @@ Value fallback_value(const Option& option, const Position& at) {
     return value;
 }
 
+/// `one_of`: the second one given is at fault, or the map that has none.
+void check_alternatives(const std::vector<Option>& table, const Value& map, std::string_view what,
+                        std::vector<Problem>& problems) {
+    struct Group {
+        std::vector<std::string_view> names;
+        int given = 0;
+    };
+    std::map<std::string_view, Group> groups;
+    for (const Option& option : table) {
+        if (option.one_of.empty()) continue;
+        groups[option.one_of].names.push_back(option.name);
+    }
+    for (const Value::Entry& entry : map.entries) {
+        for (auto& [word, group] : groups) {
+            const auto& names = group.names;
+            if (std::find(names.begin(), names.end(), entry.key) == names.end()) continue;
+            if (++group.given != 2) continue;
+            report(problems, entry.at, "conflicting_options",
+                   fmt::format("{} takes only one of {}", what, fmt::join(names, ", ")), "");
+        }
+    }
+    for (const auto& [word, group] : groups) {
+        if (group.given > 0) continue;
+        report(problems, map.at, "missing_option",
+               fmt::format("{} needs one of {}", what, fmt::join(group.names, ", ")), "");
+    }
+}
+
 Json decode_absent(const Option& option, const Value& map, std::string_view what,
                    std::vector<Problem>& problems) {
     if (!option.fallback.empty()) {
@@ -111,6 +139,7 @@ Options decode(const std::vector<Option>& table, const Value& map, std::string_v
                fmt::format("{} wants a map of options, found {}", what, describe_found(map)), "");
     }
     const bool silent = !readable || map.faulty;
+    if (!silent) check_alternatives(table, map, what, problems);
     for (const Value::Entry& entry : map.entries) {
         const auto known = std::find_if(table.begin(), table.end(), [&](const Option& option) {
             return option.name == entry.key;

@@ -52,6 +52,7 @@ struct Option {
     std::int64_t least = INT64_MIN;  // bounds of integers, sizes and durations
     std::int64_t most = INT64_MAX;   // (durations: milliseconds)
     Folder folder = Folder::none;
+    std::string_view one_of = {};  // of the options with the same word here, exactly one is given
 };
 
 /// One field that a component adds: to `event` (sources) or to `steps.ID` (steps, sinks).

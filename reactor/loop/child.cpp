@@ -92,6 +92,7 @@ Result<void> Child::watch(Capture& capture, const ChildOutput& output, Fd& child
     if (output.to != ChildOutput::To::capture) return {};
     MUSHER_TRY(Pipe pipe, open_pipe());
     capture.limit = output.limit;
+    capture.last = output.last;
     capture.fd = std::move(pipe.ours);
     child_end = std::move(pipe.theirs);
     MUSHER_TRY(Poll poll, Poll::open(loop_, capture.fd.get(), "child.output"));
@@ -111,11 +112,20 @@ void Child::drain(Capture& capture) {
             capture.fd.reset();
             return;
         }
-        const auto size = static_cast<std::size_t>(got);
-        const std::size_t room = capture.limit - capture.text.size();
-        capture.text.append(bytes, std::min(size, room));
-        if (size > room) capture.truncated = true;
+        keep(capture, std::string_view(bytes, static_cast<std::size_t>(got)));
     }
+}
+
+void Child::keep(Capture& capture, std::string_view bytes) {
+    std::string& text = capture.text;
+    if (text.size() + bytes.size() > capture.limit) capture.truncated = true;
+    if (!capture.last) {
+        text.append(bytes.substr(0, capture.limit - text.size()));
+        return;
+    }
+    text.append(bytes);
+    // Rarely, not at every read: a loud child would have it all moved again and again.
+    if (text.size() > 2 * capture.limit + bytes.size()) text.erase(0, text.size() - capture.limit);
 }
 
 Result<Fd> Child::spawn(const ChildSpec& spec) {
@@ -230,6 +240,10 @@ Task<void> Child::stop() {
 
 ChildExit Child::take_exit() {
     MUSHER_CHECK(ended_);
+    for (Capture* capture : {&out_, &err_}) {
+        std::string& text = capture->text;
+        if (text.size() > capture->limit) text.erase(0, text.size() - capture->limit);
+    }
     exit_.out = std::move(out_.text);
     exit_.err = std::move(err_.text);
     exit_.out_truncated = out_.truncated;

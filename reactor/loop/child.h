@@ -45,6 +45,7 @@ class Child {
         Fd fd;
         std::optional<Poll> poll;
         std::size_t limit = 0;
+        bool last = false;
         std::string text;
         bool truncated = false;
     };
@@ -54,6 +55,7 @@ class Child {
     Task<Result<void>> started(Fd status);
     void on_exit(std::int64_t code, int number);
     static void drain(Capture& capture);
+    static void keep(Capture& capture, std::string_view bytes);
 
     Loop& loop_;
     Duration grace_;

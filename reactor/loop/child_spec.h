@@ -17,8 +17,10 @@ struct ChildOutput {
     To to = To::discard;
     std::size_t limit = 0;  // capture: bytes kept; the rest is read and dropped
     std::string path;       // file: created or cut to nothing, 0600
+    bool last = false;      // capture: the last bytes are kept, not the first
 
     static ChildOutput capture(std::size_t limit) { return {To::capture, limit, {}}; }
+    static ChildOutput capture_last(std::size_t limit) { return {To::capture, limit, {}, true}; }
     static ChildOutput file(std::string path) { return {To::file, 0, std::move(path)}; }
 };
 

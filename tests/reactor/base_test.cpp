@@ -48,6 +48,7 @@ TEST(Names, BytesThatAreNotUtf8ArePercentEscaped) {
     EXPECT_FALSE(is_utf8("\xe2\x82"));
     EXPECT_TRUE(is_utf8("\xf0\x9f\x98\x80"));
 }
+TEST(Urls, ArePercentEncoded) { EXPECT_EQ(url_encode("a b&c=ä~"), "a%20b%26c%3D%C3%A4~"); }
 TEST(Glob, MatchesWholeNames) {
     EXPECT_TRUE(glob_match("*.pdf", "A.PDF", true));
     EXPECT_FALSE(glob_match("*.pdf", "A.PDF", false));

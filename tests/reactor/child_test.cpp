@@ -54,6 +54,18 @@ TEST(Child, ReportsSignals) {
     EXPECT_EQ(ended->text(), "was killed by SIGSEGV");
 }
 
+TEST(Child, KeepsTheEndOfLongOutputWhenAsked) {
+    ChildSpec spec = shell("seq 100000; seq 100000 >&2");
+    spec.out = ChildOutput::capture_last(14);
+    spec.err = ChildOutput::capture(3);
+    const Result<ChildExit> ended = run(spec);
+    EXPECT_EQ(ended->out, "\n99999\n100000\n");
+    EXPECT_TRUE(ended->out_truncated);
+    EXPECT_EQ(ended->err, "1\n2");
+    spec.argv[2] = "echo short";
+    EXPECT_EQ(run(spec)->out, "short\n");
+}
+
 TEST(Child, GetsAndGivesBytes) {
     ChildSpec spec = shell("cat; echo oops >&2");
     spec.stdin_bytes.emplace(100'000, 'x');
