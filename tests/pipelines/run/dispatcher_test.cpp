@@ -1,5 +1,5 @@
 // How jobs run and end: receipts, retries, dead, hold, cancel, timeout, on_failure, clean stop.
-#include "tests/run/fixture.h"
+#include "tests/pipelines/run/fixture.h"
 
 namespace musher {
 namespace {

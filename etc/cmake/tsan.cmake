@@ -1,0 +1,3 @@
+# ThreadSanitizer.
+set(CMAKE_BUILD_TYPE Debug CACHE STRING "")
+set(MUSHER_SANITIZE "thread" CACHE STRING "")
