@@ -52,6 +52,7 @@ const Candidate* SettleTable::find(DirId dir, std::string_view name) const {
 }
 
 bool SettleTable::sight(DirId dir, std::string_view name, Sign sign, Instant now) {
+    if (sign == Sign::found && find(dir, name)) return true;
     Entry* entry = admit(dir, name, now);
     if (!entry) return false;
     Candidate& candidate = entry->second;

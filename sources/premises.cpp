@@ -1,0 +1,74 @@
+#include "sources/premises.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "sources/work_path.h"
+
+namespace musher::hotfolder {
+
+namespace {
+constexpr mode_t kWorkMode = 0700;  // who dropped a file must not reach it once it was checked
+constexpr std::size_t kLockBytes = 256;
+
+Result<void> take_lock(Premises& premises, const PremisesWish& wish) {
+    MUSHER_TRY(premises.lock, Fd::open_at(premises.work.get(), ".lock", O_RDWR | O_CREAT, 0600));
+    if (::flock(premises.lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        char owner[kLockBytes];
+        const ssize_t size = ::pread(premises.lock.get(), owner, sizeof owner, 0);
+        std::string text(owner, size > 0 ? static_cast<std::size_t>(size) : 0);
+        return fail(
+            Errc::conflict,
+            "another musher works on " + wish.folder + (text.empty() ? "" : " (node " + text + ")"),
+            "stop it; several hosts on one folder need shared: true");
+    }
+    // Any other error: a network file system without locks, where only `shared` sets hosts apart.
+    const std::string owner = wish.node.substr(0, kLockBytes);
+    if (::ftruncate(premises.lock.get(), 0) != 0 ||
+        ::pwrite(premises.lock.get(), owner.data(), owner.size(), 0) < 0) {
+        // The name only helps whoever reads the message above.
+    }
+    return {};
+}
+
+Result<void> open_work(Premises& premises, const PremisesWish& wish) {
+    const std::string relative = work_folder(wish.pipeline, wish.shared ? wish.node : "");
+    Fd work = make_beneath(premises.root, relative, kWorkMode);
+    if (!work) {
+        Error error = errno_error(errno, "making " + relative);
+        if (wish.in_place) return {};
+        if (error.code == Errc::denied) {
+            error.hint = "let the user that musher runs as write into " + wish.folder +
+                         ", or set claim: none";
+        }
+        return fail(std::move(error).within("claiming files in " + wish.folder));
+    }
+    premises.work = std::move(work);
+    premises.work_path = (wish.folder == "/" ? "" : wish.folder) + "/" + relative;
+    return take_lock(premises, wish);
+}
+}  // namespace
+
+Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish) {
+    auto premises = std::make_shared<Premises>();
+    premises->folder = wish.folder;
+    MUSHER_TRY(premises->root, Fd::open(wish.folder, O_RDONLY | O_DIRECTORY));
+    MUSHER_TRY(premises->traits, traits_of(premises->root));
+    struct stat status{};
+    if (::fstat(premises->root.get(), &status) != 0) {
+        return fail(errno_error(errno, "reading " + wish.folder));
+    }
+    premises->identity = sample_of(status);
+    MUSHER_DO(open_work(*premises, wish));
+    return std::shared_ptr<const Premises>(std::move(premises));
+}
+
+bool still_there(const Premises& premises) {
+    struct stat status{};
+    return ::stat(premises.folder.c_str(), &status) == 0 &&
+           sample_of(status).same_inode(premises.identity);
+}
+
+}  // namespace musher::hotfolder

@@ -1,0 +1,39 @@
+// Premises: an opened hot folder, with its work folder and the lock on it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "reactor/base/fd.h"
+#include "sources/file_sample.h"
+#include "sources/folder_access.h"
+
+namespace musher::hotfolder {
+
+/// Immutable while it lives; shared with pool threads. Dropping the last one gives the lock back.
+struct Premises {
+    std::string folder;     // absolute, as configured
+    std::string work_path;  // absolute; empty where claims are made in place
+    Fd root;
+    Fd work;
+    Fd lock;
+    FsTraits traits;
+    FileSample identity;  // of root
+};
+
+struct PremisesWish {
+    std::string folder;
+    std::string pipeline;
+    std::string node;       // written into the lock, for whoever finds it taken
+    bool shared = false;    // a work folder per node
+    bool in_place = false;  // claim: none; a folder that may not be written is fine then
+};
+
+/// Pool threads. `not_found` or `denied` naming the folder; `conflict` when another musher works
+/// on it. The folder itself is never created: it may be a mount point waiting for its mount.
+Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish);
+
+/// False when the path leads elsewhere by now: unmounted, mounted over, renamed. Pool threads.
+bool still_there(const Premises& premises);
+
+}  // namespace musher::hotfolder

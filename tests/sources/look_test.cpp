@@ -1,0 +1,448 @@
+// Looks and claims on real files: what is ready, what is not, and what a claim leaves behind.
+#include "sources/look.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+#include "reactor/base/uuid.h"
+#include "reactor/drivers/atomic_file.h"
+#include "sources/work_path.h"
+#include "tests/support/as_user.h"
+#include "tests/support/temp_dir.h"
+
+namespace musher::hotfolder {
+namespace {
+
+namespace fs = std::filesystem;
+using test::holds_as;
+
+void write_file(const std::string& path, const std::string& text = "content") {
+    std::ofstream(path) << text;
+}
+std::string read_file(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+struct Folder {
+    Folder() {
+        // Everybody may drop files, and musher may take them.
+        fs::permissions(dir.path(), fs::perms::all);
+    }
+    std::string operator/(const std::string& name) const { return dir / name; }
+
+    std::shared_ptr<const Premises> open() const {
+        PremisesWish wish;
+        wish.folder = dir.path();
+        wish.pipeline = "test";
+        Result<std::shared_ptr<const Premises>> opened = open_premises(wish);
+        MUSHER_CHECK(opened.has_value());
+        return *opened;
+    }
+    LookResult look(const LookRequest& request) const {
+        Looker looker(open(), rules);
+        LookResult result = looker.look(request);
+        EXPECT_TRUE(looker.sync().has_value());
+        return result;
+    }
+    static LookRequest request(const std::string& name, const std::string& subfolder = "") {
+        LookRequest request;
+        request.look.name = name;
+        request.look.claim = true;
+        request.subfolder = subfolder;
+        request.id = new_uuid7(1'700'000'000'000);
+        return request;
+    }
+    LookResult claim(const std::string& name, const std::string& subfolder = "") const {
+        return look(request(name, subfolder));
+    }
+    Finding find(const std::string& name) const { return claim(name).outcome.finding; }
+
+    test::TempDir dir;
+    LookRules rules;
+};
+
+TEST(Look, ClaimsACompleteFile) {
+    const Folder folder;
+    write_file(folder / "a.pdf", "twelve bytes");
+    const LookResult result = folder.claim("a.pdf");
+    ASSERT_EQ(result.outcome.finding, Finding::claimed);
+    EXPECT_TRUE(result.proven);
+    EXPECT_EQ(result.outcome.sample.size, 12u);
+    EXPECT_EQ(read_file(result.path), "twelve bytes");
+    EXPECT_FALSE(fs::exists(folder / "a.pdf"));
+    const auto parsed = parse_work_path(result.path);
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_EQ(parsed->name, "a.pdf");
+    EXPECT_EQ(parsed->folder, folder.dir.path());
+    EXPECT_EQ(fs::status(folder / ".musher").permissions(), fs::perms::owner_all);
+}
+
+TEST(Look, LeavesAFileThatIsOpenForWriting) {
+    const Folder folder;
+    write_file(folder / "a");
+    {
+        const std::ofstream writer(folder / "a", std::ios::app);
+        EXPECT_EQ(folder.find("a"), Finding::writing);
+    }
+    EXPECT_EQ(folder.find("a"), Finding::claimed);
+}
+
+TEST(Look, LeavesAFileThatIsMappedForWriting) {
+    const Folder folder;
+    write_file(folder / "a");
+    int fd = ::open((folder / "a").c_str(), O_RDWR | O_CLOEXEC);
+    void* map = ::mmap(nullptr, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ASSERT_NE(map, MAP_FAILED);
+    ::close(fd);
+    EXPECT_EQ(folder.find("a"), Finding::writing);
+    ::munmap(map, 4);
+    EXPECT_EQ(folder.find("a"), Finding::claimed);
+}
+
+TEST(Look, ReadersDoNotHoldAFileBack) {
+    const Folder folder;
+    write_file(folder / "a");
+    const std::ifstream reader(folder / "a");
+    EXPECT_EQ(folder.find("a"), Finding::claimed);
+}
+
+TEST(Look, TakesOnlyRegularFiles) {
+    const Folder folder;
+    fs::create_symlink("/etc/passwd", folder / "link");
+    ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+    fs::create_directory(folder / "sub");
+    const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    (folder / "socket").copy(address.sun_path, sizeof address.sun_path - 1);
+    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+    for (const char* name : {"link", "fifo", "sub", "socket"}) {
+        EXPECT_EQ(folder.find(name), Finding::odd) << name;
+        EXPECT_TRUE(fs::exists(fs::symlink_status(folder / name))) << name;
+    }
+}
+
+TEST(Look, AVanishedFileIsNormal) {
+    const Folder folder;
+    EXPECT_EQ(folder.find("a"), Finding::gone);
+    EXPECT_EQ(folder.claim("a", "no/such/folder").outcome.finding, Finding::gone);
+}
+
+TEST(Look, ASampleIsTakenWithoutOpeningTheFile) {
+    const Folder folder;
+    write_file(folder / "a");
+    LookRequest request = Folder::request("a");
+    request.look.sample_only = true;
+    const LookResult first = folder.look(request);
+    EXPECT_EQ(first.outcome.finding, Finding::sampled);
+    request.look.sample_only = false;
+    request.look.expected = first.outcome.sample;
+    write_file(folder / "a", "rewritten");
+    const LookResult second = folder.look(request);
+    EXPECT_EQ(second.outcome.finding, Finding::changed);
+    request.look.expected = second.outcome.sample;
+    EXPECT_EQ(folder.look(request).outcome.finding, Finding::claimed);
+}
+
+TEST(Look, SizeAndMarkerAreAskedFor) {
+    Folder folder;
+    folder.rules.min_size = 3;
+    folder.rules.marker = *MarkerPattern::parse("{name}.done");
+    write_file(folder / "a", "1");
+    EXPECT_EQ(folder.find("a"), Finding::marker_missing);
+    write_file(folder / "a.done", "");
+    EXPECT_EQ(folder.find("a"), Finding::too_small);
+    write_file(folder / "a", "123");
+    EXPECT_EQ(folder.find("a"), Finding::claimed);
+    EXPECT_FALSE(fs::exists(folder / "a.done")) << "or the next `a` would not wait for its own";
+}
+
+TEST(Look, AFixedMarkerStays) {
+    Folder folder;
+    folder.rules.marker = *MarkerPattern::parse("READY");
+    write_file(folder / "a");
+    write_file(folder / "READY");
+    EXPECT_EQ(folder.find("a"), Finding::claimed);
+    EXPECT_TRUE(fs::exists(folder / "READY"));
+}
+
+TEST(Look, InPlaceNothingMovesAndTheIdIsTheFiles) {
+    Folder folder;
+    folder.rules.in_place = true;
+    write_file(folder / "a", "1");
+    const LookResult first = folder.claim("a");
+    EXPECT_EQ(first.outcome.finding, Finding::steady);
+    EXPECT_EQ(first.path, folder / "a");
+    EXPECT_EQ(folder.claim("a").id, first.id);
+    write_file(folder / "a", "22");
+    EXPECT_NE(folder.claim("a").id, first.id) << "another content is another item";
+}
+
+TEST(Look, AnyBytesAreAName) {
+    const Folder folder;
+    const std::string names[] = {"-rf",
+                                 "a\nb",
+                                 "\xff\xfe",
+                                 "%41",
+                                 "'\";$(x)",
+                                 std::string(218, 'n'),
+                                 std::string(255, 'n'),
+                                 std::string(255, '\xfe')};
+    for (const std::string& name : names) {
+        write_file(folder / name, name);
+        const LookResult result = folder.claim(name);
+        ASSERT_EQ(result.outcome.finding, Finding::claimed) << name;
+        EXPECT_EQ(read_file(result.path), name);
+        EXPECT_EQ(parse_work_path(result.path)->name, name);
+    }
+}
+
+TEST(Look, ASubfolderIsMirroredInTheWorkFolder) {
+    const Folder folder;
+    fs::create_directories(folder / "a/b");
+    write_file(folder / "a/b/c");
+    const LookResult result = folder.claim("c", "a/b");
+    ASSERT_EQ(result.outcome.finding, Finding::claimed);
+    EXPECT_EQ(parse_work_path(result.path)->subfolder, "a/b");
+}
+
+TEST(Look, ASubfolderTurnedIntoASymlinkLeadsNowhere) {
+    const Folder folder;
+    const Folder victim;
+    write_file(victim / "secret");
+    fs::create_directory_symlink(victim.dir.path(), folder / "sub");
+    EXPECT_EQ(folder.claim("secret", "sub").outcome.finding, Finding::gone);
+    EXPECT_EQ(folder.claim("secret", "../" + victim.dir.path().substr(5)).outcome.finding,
+              Finding::gone);
+    EXPECT_TRUE(fs::exists(victim / "secret"));
+}
+
+TEST(Look, ReadsTheHopCount) {
+    const Folder folder;
+    write_file(folder / "a");
+    if (::setxattr((folder / "a").c_str(), kHopsAttribute, "3", 1, 0) != 0) {
+        GTEST_SKIP() << "no user xattrs here";
+    }
+    EXPECT_EQ(folder.claim("a").hops, 3);
+}
+
+TEST(Look, ASecondMusherOnTheFolderIsRefused) {
+    const Folder folder;
+    const auto first = folder.open();
+    PremisesWish wish;
+    wish.folder = folder.dir.path();
+    wish.pipeline = "test";
+    const auto second = open_premises(wish);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_EQ(second.error().code, Errc::conflict);
+    wish.pipeline = "other";
+    EXPECT_TRUE(open_premises(wish).has_value()) << "another pipeline may share the folder";
+}
+
+TEST(Look, AMissingFolderIsNotCreated) {
+    const Folder folder;
+    PremisesWish wish;
+    wish.folder = folder / "unmounted";
+    wish.pipeline = "test";
+    EXPECT_EQ(open_premises(wish).error().code, Errc::not_found);
+    EXPECT_FALSE(fs::exists(wish.folder));
+}
+
+TEST(Look, NoticesAnotherFolderInItsPlace) {
+    const Folder folder;
+    fs::create_directory(folder / "in");
+    PremisesWish wish;
+    wish.folder = folder / "in";
+    wish.pipeline = "test";
+    const auto premises = *open_premises(wish);
+    EXPECT_TRUE(still_there(*premises));
+    fs::rename(folder / "in", folder / "old");
+    EXPECT_FALSE(still_there(*premises));
+    fs::create_directory(folder / "in");
+    EXPECT_FALSE(still_there(*premises));
+}
+
+// A writer that opens the file between the proof and the rename waits at the lease and is seen:
+// what was claimed is never still being written.
+TEST(Look, NeverClaimsUnderAWriter) {
+    const Folder folder;
+    std::atomic<bool> stop = false;
+    std::thread writer([&] {
+        while (!stop) {
+            Fd file(::open((folder / "a").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600));
+            MUSHER_CHECK(static_cast<bool>(file));
+            MUSHER_CHECK(write_all(file.get(), "begin").has_value());
+            MUSHER_CHECK(write_all(file.get(), "end").has_value());
+            file.reset();
+            for (int i = 0; i < 100 && !stop; ++i) std::this_thread::yield();
+        }
+    });
+    const auto premises = folder.open();
+    int claimed = 0;
+    for (int i = 0; i < 100'000 && claimed < 200; ++i) {
+        Looker looker(premises, folder.rules);
+        const LookResult result = looker.look(Folder::request("a"));
+        if (result.outcome.finding != Finding::claimed) continue;
+        ++claimed;
+        EXPECT_EQ(read_file(result.path), "beginend");
+        fs::remove(result.path);
+    }
+    stop = true;
+    writer.join();
+    EXPECT_GT(claimed, 0);
+}
+
+class FolderUnit : public testing::Test {
+  protected:
+    FolderUnit() {
+        folder.rules.whole_folders = true;
+        fs::create_directories(folder / "job/pages");
+        write_file(folder / "job/ticket.xml", "12345");
+        write_file(folder / "job/pages/1.pdf", "123");
+    }
+    Folder folder;
+};
+
+TEST_F(FolderUnit, IsClaimedWhole) {
+    const LookResult result = folder.claim("job");
+    ASSERT_EQ(result.outcome.finding, Finding::claimed);
+    EXPECT_TRUE(result.proven);
+    EXPECT_EQ(result.outcome.sample.size, 8u);
+    EXPECT_EQ(read_file(result.path + "/pages/1.pdf"), "123");
+    EXPECT_EQ(parse_work_path(result.path)->name, "job");
+}
+
+TEST_F(FolderUnit, ChangesWhenAnythingBelowChanges) {
+    LookRequest request = Folder::request("job");
+    request.look.sample_only = true;
+    const FileSample first = folder.look(request).outcome.sample;
+    EXPECT_EQ(folder.look(request).outcome.sample, first);
+    write_file(folder / "job/pages/2.pdf", "");
+    const FileSample second = folder.look(request).outcome.sample;
+    EXPECT_NE(second, first);
+    fs::rename(folder / "job/pages/2.pdf", folder / "job/pages/3.pdf");
+    EXPECT_NE(folder.look(request).outcome.sample, second);
+}
+
+TEST_F(FolderUnit, WaitsForEveryWriterInside) {
+    const std::ofstream writer(folder / "job/pages/1.pdf", std::ios::app);
+    EXPECT_EQ(folder.find("job"), Finding::writing);
+}
+
+TEST_F(FolderUnit, AMarkerMayLieInside) {
+    folder.rules.marker = *MarkerPattern::parse("{name}/READY");
+    EXPECT_EQ(folder.find("job"), Finding::marker_missing);
+    write_file(folder / "job/READY", "");
+    EXPECT_EQ(folder.find("job"), Finding::claimed);
+}
+
+// The file server's case: musher is neither root nor the owner of what people drop.
+class OtherOwner : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (!test::is_root()) GTEST_SKIP() << "needs root to become other users";
+        ASSERT_TRUE(holds_as(test::kUploadUser, false, [&] {
+            write_file(folder / "a");
+            fs::create_directory(folder / "job");
+            write_file(folder / "job/b");
+            return true;
+        }));
+    }
+    Folder folder;
+};
+
+TEST_F(OtherOwner, WithTheCapabilityWritersAreProvable) {
+    EXPECT_TRUE(holds_as(test::kMusherUser, true, [&] {
+        const LookResult result = folder.claim("a");
+        return result.outcome.finding == Finding::claimed && result.proven &&
+               result.outcome.sample.uid == test::kUploadUser;
+    }));
+}
+
+TEST_F(OtherOwner, WithoutItOnlyQuietCounts) {
+    EXPECT_TRUE(holds_as(test::kMusherUser, false, [&] {
+        if (folder.find("a") != Finding::unprovable) return false;
+        LookRequest request = Folder::request("a");
+        request.look.trust_quiet = true;
+        const LookResult result = folder.look(request);
+        return result.outcome.finding == Finding::claimed && !result.proven;
+    }));
+}
+
+TEST_F(OtherOwner, AnUnreadableFileIsDenied) {
+    fs::permissions(folder / "a", fs::perms::owner_read);
+    EXPECT_TRUE(
+        holds_as(test::kMusherUser, true, [&] { return folder.find("a") == Finding::denied; }));
+}
+
+TEST_F(OtherOwner, AStickyFolderRefusesTheClaim) {
+    fs::permissions(folder.dir.path(), fs::perms::all | fs::perms::sticky_bit);
+    EXPECT_TRUE(
+        holds_as(test::kMusherUser, true, [&] { return folder.find("a") == Finding::denied; }));
+    EXPECT_TRUE(fs::exists(folder / "a"));
+}
+
+TEST_F(OtherOwner, AnothersFolderIsWorkedOnWhereItStands) {
+    folder.rules.whole_folders = true;
+    EXPECT_TRUE(holds_as(test::kMusherUser, true, [&] {
+        const LookResult result = folder.claim("job");
+        return result.outcome.finding == Finding::steady && result.path == folder / "job";
+    }));
+}
+
+TEST_F(OtherOwner, AFolderThatMayNotBeWrittenNeedsClaimNone) {
+    fs::permissions(folder.dir.path(),
+                    fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
+    EXPECT_TRUE(holds_as(test::kMusherUser, true, [&] {
+        PremisesWish wish;
+        wish.folder = folder.dir.path();
+        wish.pipeline = "test";
+        if (open_premises(wish).error().code != Errc::denied) return false;
+        wish.in_place = true;
+        return open_premises(wish).has_value();
+    }));
+}
+
+TEST(LookAcrossMounts, AMountInsideIsWorkedOnWhereItStands) {
+    if (!test::is_root()) GTEST_SKIP() << "needs root to mount";
+    const Folder folder;
+    fs::create_directory(folder / "sub");
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::unshare(CLONE_NEWNS) != 0 ||
+            ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("none", (folder / "sub").c_str(), "tmpfs", 0, nullptr) != 0) {
+            ::_exit(2);
+        }
+        write_file(folder / "sub/a");
+        const LookResult result = folder.claim("a", "sub");
+        ::_exit(result.outcome.finding == Finding::steady && result.path == folder / "sub/a" ? 0
+                                                                                             : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    if (WEXITSTATUS(status) == 2) GTEST_SKIP() << "may not mount here";
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(FsTraits, NetworkFileSystemsArePolledAndNotAskedForLeases) {
+    EXPECT_FALSE(traits_of(0x6969).events);
+    EXPECT_FALSE(traits_of(0xff534d42).leases);
+    EXPECT_FALSE(traits_of(0x65735546).stable_inodes);
+    EXPECT_TRUE(traits_of(0xef53).events);
+    EXPECT_EQ(traits_of(0xef53).name, "local");
+}
+
+}  // namespace
+}  // namespace musher::hotfolder
