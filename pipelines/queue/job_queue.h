@@ -115,8 +115,8 @@ class JobQueue {
     /// Waiting or delayed: buried as cancelled now. Running: its holder hears it at the next beat.
     /// The state after the call; `not_found`.
     virtual Task<Result<JobState>> cancel_job(std::string id, Cancel& cancel) = 0;
-    /// A dead or cancelled job is accepted anew, with its receipts and all its tries; `conflict`
-    /// when its dedupe value is taken or it is not dead.
+    /// A dead or cancelled job is accepted anew, to run at once, with its receipts and all its
+    /// tries; `conflict` when its dedupe value is taken or it is not dead.
     virtual Task<Result<void>> replay(std::string id, Cancel& cancel) = 0;
     /// A delayed job becomes due now; `conflict` when it runs or has ended.
     virtual Task<Result<void>> hasten(std::string id, Cancel& cancel) = 0;

@@ -44,6 +44,7 @@ PutCode MemoryQueue::accept(Job job) {
     job.queue = name_;
     Record& record = records_[job.id];
     record.job = std::move(job);
+    record.not_before_ms = record.job.due_ms;
     record.accepted_ms = clock_.wall_ms();
     place(record);
     count("enqueued");
@@ -63,13 +64,15 @@ void MemoryQueue::place(Record& record) {
             return;
         }
     }
-    back_to_ready(record);
-    if (job.due_ms > clock_.wall_ms()) {
-        ready_.erase(record.score);
-        record.place = Place::delayed;
-        record.until_ms = job.due_ms;
-        delayed_.emplace(job.due_ms, job.id);
-    }
+    admit(record);
+}
+
+/// Where a job goes whose turn has come.
+void MemoryQueue::admit(Record& record) {
+    if (record.not_before_ms <= clock_.wall_ms()) return back_to_ready(record);
+    record.place = Place::delayed;
+    record.until_ms = record.not_before_ms;
+    delayed_.emplace(record.until_ms, record.job.id);
 }
 
 void MemoryQueue::back_to_ready(Record& record) {
@@ -111,14 +114,7 @@ void MemoryQueue::free_key(Record& record) {
     if (line.empty()) {
         keys_.erase(found);
     } else if (had_the_turn) {
-        Record& next = records_.at(line.front());
-        if (next.job.due_ms > clock_.wall_ms()) {
-            next.place = Place::delayed;
-            next.until_ms = next.job.due_ms;
-            delayed_.emplace(next.until_ms, next.job.id);
-        } else {
-            back_to_ready(next);
-        }
+        admit(records_.at(line.front()));
     }
 }
 

@@ -45,6 +45,7 @@ class MemoryQueue final : public JobQueue {
         JobState end = JobState::dead;  // when in the dead set: dead or cancelled
         Score score = 0;
         std::int64_t accepted_ms = 0;
+        std::int64_t not_before_ms = 0;  // when it may run first
         std::int64_t until_ms = 0;  // due, end of the lease, or when it ended: by `place`
         std::string token;          // of the holder, or of the attempt that failed last
         int failures = 0;
@@ -60,6 +61,7 @@ class MemoryQueue final : public JobQueue {
     Record* held(const std::string& id, const std::string& token);
     PutCode accept(Job job);
     void place(Record& record);
+    void admit(Record& record);
     void unplace(Record& record);
     void back_to_ready(Record& record);
     void bury(Record& record, JobState end, const std::string& error, const std::string& story);

@@ -180,6 +180,7 @@ Task<Result<void>> MemoryQueue::replay(std::string id, Cancel&) {
     record.failures = record.stalls = 0;
     record.error.clear();
     record.accepted_ms = clock_.wall_ms();
+    record.not_before_ms = 0;
     place(record);
     count("replayed");
     co_return Result<void>();
@@ -193,7 +194,7 @@ Task<Result<void>> MemoryQueue::hasten(std::string id, Cancel&) {
         unplace(record);
         back_to_ready(record);
     } else if (record.place == Place::parked) {
-        record.job.due_ms = 0;
+        record.not_before_ms = 0;
     } else if (record.place != Place::ready) {
         co_return wrong_state(id, state_of(record), "delayed");
     }

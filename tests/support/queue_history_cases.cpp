@@ -173,6 +173,13 @@ QUEUE_CASE(ReplaysACancelledJob) {
     co_await q.run("a");
 }
 
+QUEUE_CASE(ReplaysAtOnceWhatWasPutForLater) {
+    co_await q.put(q.delayed("a", seconds(60)));
+    EXPECT_AWAIT(q.cancel_job("a"), "cancelled");
+    EXPECT_AWAIT(q.replay("a"), "ok");
+    co_await q.run("a");
+}
+
 QUEUE_CASE(RefusesToReplayBesideALiveDedupeValue) {
     co_await q.put(q.deduped("a", "x"));
     co_await q.claim(1);

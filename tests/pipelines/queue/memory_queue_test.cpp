@@ -1,32 +1,10 @@
-// The queue in memory, on a clock that stands still.
-#include "pipelines/queue/memory_queue.h"
-
-#include "tests/support/queue_conformance.h"
+// The queue in memory passes the suite.
+#include "tests/support/memory_queue_rig.h"
 
 namespace musher::test {
 namespace {
 
-class MemoryRig final : public QueueRig {
-  public:
-    Task<void> start(Loop&, QueueOptions options) override {
-        queue_ = std::make_unique<MemoryQueue>("orders", clock_, options);
-        co_return;
-    }
-    JobQueue& queue() override { return *queue_; }
-    std::int64_t now_ms() override { return clock_.wall_ms(); }
-    Task<void> pass(milliseconds time) override {
-        clock_.advance(time);
-        co_return;
-    }
-    Task<std::string> faults() override { co_return ""; }
-    Task<void> stop() override { co_await queue_->close(); }
-
-  private:
-    ManualClock clock_;
-    std::unique_ptr<MemoryQueue> queue_;
-};
-
-std::unique_ptr<QueueRig> make_rig() { return std::make_unique<MemoryRig>(); }
+std::unique_ptr<QueueRig> make_rig() { return std::make_unique<MemoryQueueRig>(); }
 INSTANTIATE_TEST_SUITE_P(Memory, QueueConformance, testing::Values(make_rig));
 
 }  // namespace
