@@ -10,6 +10,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace musher {
@@ -68,6 +69,28 @@ bool apply(std::string_view name, const char* text) {
     errno = EINVAL;
     return false;
 }
+/// execvp reports a folder of PATH that may not be entered as if the program were forbidden; to
+/// the user it is not there.
+void become(char** argv) {
+    const std::string_view program(argv[0]);
+    if (program.find('/') != std::string_view::npos) {
+        ::execv(argv[0], argv);
+        return;
+    }
+    const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): one thread
+    std::string_view left = path ? path : "/usr/local/bin:/usr/bin:/bin";
+    int reason = ENOENT;
+    while (!left.empty()) {
+        const std::size_t colon = std::min(left.find(':'), left.size());
+        const std::string candidate =
+            std::string(left.substr(0, colon)).append("/").append(program);
+        left.remove_prefix(std::min(colon + 1, left.size()));
+        ::execv(candidate.c_str(), argv);
+        const int number = errno;
+        if (::access(candidate.c_str(), F_OK) == 0) reason = number;
+    }
+    errno = reason;
+}
 }  // namespace
 
 int child_main(int argc, char** argv) {
@@ -94,7 +117,7 @@ int child_main(int argc, char** argv) {
     }
     if (++at >= argc) return give_up("launching nothing", "");
     ::close_range(kLauncherStatusFd, ~0U, CLOSE_RANGE_CLOEXEC);
-    ::execvp(argv[at], argv + at);
+    become(argv + at);
     return give_up("starting ", argv[at]);
 }
 

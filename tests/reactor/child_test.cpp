@@ -114,6 +114,24 @@ TEST(Child, NamesWhatCannotBeHad) {
     EXPECT_EQ(run(spec).error().text(), "opening /no/such/file: No such file or directory");
 }
 
+TEST(Child, LooksThroughThePathOfItsEnvironment) {
+    const TempDir dir;
+    EXPECT_TRUE(run(shell("mkdir -m 0 " + (dir / "shut") + "; mkdir " + (dir / "a") + " " +
+                          (dir / "b") + "; ln -s /bin/true " + (dir / "b/tool") + "; touch " +
+                          (dir / "a/tool") + " " + (dir / "a/text")))
+                    ->ok());
+    ChildSpec spec = shell("");
+    spec.env = {{"PATH", (dir / "shut") + ":" + (dir / "a") + ":" + (dir / "b")}};
+    spec.argv = {"tool"};  // the one that can be run, further down
+    EXPECT_TRUE(run(spec)->ok());
+    spec.argv = {"text"};
+    EXPECT_EQ(run(spec).error().code, Errc::denied);
+    spec.argv = {"nothing"};  // a folder that is shut hides no program
+    EXPECT_EQ(run(spec).error().code, Errc::not_found);
+    spec.env = {{"PATH", ""}};
+    EXPECT_EQ(run(spec).error().code, Errc::not_found);
+}
+
 TEST(Child, SeesOnlyTheDeclaredEnvironment) {
     ::setenv("MUSHER_TEST_SECRET", "s", 1);
     ChildSpec spec = shell("");
