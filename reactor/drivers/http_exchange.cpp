@@ -82,6 +82,7 @@ void Http::Exchange::prepare_body(std::uint64_t upload_size) {
     if (request_.method != implied) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
     }
+    if (implied != "POST") return;  // CURLOPT_POSTFIELDS alone would make a POST of a GET
     if (!file) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
         return;

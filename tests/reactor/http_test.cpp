@@ -52,6 +52,7 @@ Task<void> plain(Loop& loop, HttpServer& server) {
     EXPECT_EQ(fifth.body, "");
 
     const std::vector<Json> seen = server.requests();
+    EXPECT_EQ(seen[0]["method"], "GET");
     EXPECT_EQ(seen[0]["headers"]["x-one"], "1");
     EXPECT_EQ(seen[0]["headers"]["x-empty"], "");
     EXPECT_EQ(seen[1]["headers"]["content-type"], "text/plain");

@@ -1,0 +1,163 @@
+#include "pipelines/app/cli.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "pipelines/app/verb.h"
+#include "reactor/base/text.h"
+
+namespace musher {
+
+namespace {
+
+constexpr const char* kConfigHelp =
+    "musher.yml; default: $MUSHER_CONFIG, ./musher.yml, /etc/musher/musher.yml";
+
+std::string find_config() {
+    if (const char* named = std::getenv("MUSHER_CONFIG")) return named;
+    if (::access("musher.yml", F_OK) == 0) return "musher.yml";
+    return "/etc/musher/musher.yml";
+}
+
+/// One verb's options on one CLI11 command.
+void add_options(CLI::App& command, const Verb& verb, Call& call) {
+    for (const VerbOption& option : verb.options) {
+        const std::string name(option.name);
+        const std::string help(option.help);
+        CLI::Option* added = nullptr;
+        const auto store = [&call, name](const std::vector<std::string>& given) {
+            call.values[name] = given;
+            return true;
+        };
+        switch (option.kind) {
+            case VerbOption::Kind::flag:
+                added = command.add_flag_callback(
+                    "--" + name, [&call, name] { call.values[name]; }, help);
+                break;
+            case VerbOption::Kind::value:
+                added = command.add_option("--" + name, store, help)->expected(1);
+                break;
+            case VerbOption::Kind::many:
+                added = command.add_option("--" + name, store, help)
+                            ->expected(1, 1000)
+                            ->allow_extra_args(false);
+                break;
+            case VerbOption::Kind::positional:
+                added = command.add_option(name, store, help)->expected(1);
+                break;
+            case VerbOption::Kind::positionals:
+                added = command.add_option(name, store, help)->expected(0, 10'000);
+                break;
+        }
+        if (option.required) added->required();
+    }
+}
+
+class CommandLine {
+  public:
+    CommandLine() : app_("musher: an event-driven reactor for files, queues and databases") {
+        app_.name("musher");
+        app_.require_subcommand(0, 1);
+        app_.set_version_flag("--version",
+                              fmt::format("musher {} ({})", MUSHER_VERSION, MUSHER_COMMIT));
+        app_.footer(
+            "Examples:\n  musher run -c musher.yml\n  musher check\n  musher status\n"
+            "  musher VERB --help");
+        for (const Verb& verb : local_verbs()) add(verb);
+        for (const Verb& verb : remote_verbs()) add(verb);
+    }
+    int run(int argc, char** argv);
+
+  private:
+    void add(const Verb& verb);
+    int finish(const Verb& verb);
+    int usage(const CLI::ParseError& error, const std::string& wanted);
+
+    CLI::App app_;
+    CLI::App* jobs_ = nullptr;  // the group of the verbs "jobs …"
+    Call call_;
+    std::map<const CLI::App*, const Verb*> verbs_;
+    std::vector<std::string_view> names_;
+};
+
+void CommandLine::add(const Verb& verb) {
+    CLI::App* parent = &app_;
+    std::string name(verb.name);
+    if (const std::size_t space = name.find(' '); space != std::string::npos) {
+        const std::string group = name.substr(0, space);
+        name = name.substr(space + 1);
+        if (!jobs_) {
+            jobs_ = app_.add_subcommand(group, "what the queues hold");
+            jobs_->require_subcommand(1);
+            names_.push_back("jobs");
+        }
+        parent = jobs_;
+    } else {
+        names_.push_back(verb.name);
+    }
+    CLI::App* command = parent->add_subcommand(name, std::string(verb.summary));
+    command->footer("Examples:\n" + std::string(verb.examples));
+    command->add_flag("--json", call_.json, "one JSON document on stdout");
+    if (verb.wants_config) command->add_option("-c,--config", call_.config, kConfigHelp);
+    add_options(*command, verb, call_);
+    verbs_[command] = &verb;
+}
+
+int CommandLine::usage(const CLI::ParseError& error, const std::string& wanted) {
+    if (error.get_exit_code() == 0) return app_.exit(error);  // --help, --version
+    std::fputs(fmt::format("musher: error: {}\n", error.what()).c_str(), stderr);
+    const auto meant = nearest(wanted, names_);
+    const bool known = std::find(names_.begin(), names_.end(), wanted) != names_.end();
+    if (!known && meant) {
+        std::fputs(fmt::format("hint: did you mean '{}'?\n", *meant).c_str(), stderr);
+    } else {
+        std::fputs("hint: see musher --help\n", stderr);
+    }
+    return info(Errc::usage).exit_code;
+}
+
+int CommandLine::finish(const Verb& verb) {
+    if (call_.config.empty()) call_.config = find_config();
+    const Result<Answer> answer = verb.run(call_);
+    if (answer) {
+        const std::string text =
+            call_.json ? answer->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                       : answer->text;
+        std::fputs(text.c_str(), stdout);
+        return answer->code;
+    }
+    const Error& error = answer.error();
+    const std::string hint =
+        error.hint.empty() ? std::string(info(error.code).hint) : error.hint;
+    if (call_.json) {
+        const Json shown{{"ok", false}, {"error", to_json(error)}};
+        std::fputs((to_line(shown) + "\n").c_str(), stdout);
+    } else {
+        std::fputs(fmt::format("musher {}: error: {}\n", verb.name, error.text()).c_str(), stderr);
+        if (!hint.empty()) std::fputs(fmt::format("hint: {}\n", hint).c_str(), stderr);
+    }
+    return info(error.code).exit_code;
+}
+
+int CommandLine::run(int argc, char** argv) {
+    try {
+        app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return usage(error, argc > 1 ? argv[1] : "");
+    }
+    for (const auto& [command, verb] : verbs_) {
+        if (command->parsed()) return finish(*verb);
+    }
+    std::fputs(app_.help().c_str(), stdout);
+    return info(Errc::usage).exit_code;
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv) { return CommandLine().run(argc, argv); }
+
+}  // namespace musher

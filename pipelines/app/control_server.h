@@ -1,0 +1,71 @@
+// ControlServer: libmicrohttpd under the loop; requests are answered by coroutines. The only user of
+// libmicrohttpd.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "reactor/base/fd.h"
+#include "reactor/base/json.h"
+#include "reactor/loop/loop.h"
+#include "reactor/loop/poll.h"
+
+struct MHD_Daemon;
+struct MHD_Connection;
+
+namespace musher {
+
+struct ServerRequest {
+    std::string method;
+    std::string path;
+    std::map<std::string, std::string> query;
+    std::string body;
+    bool local = false;     // over the control socket: whoever may open it may do anything
+    std::string host;       // Host header
+    std::string authorization;
+};
+struct ServerReply {
+    int status = 200;
+    Json body = Json::object();
+};
+
+/// One listening socket. Loop thread only.
+class ControlServer {
+  public:
+    using Handler = std::function<Task<ServerReply>(ServerRequest request, Cancel& cancel)>;
+
+    /// `listening` is bound and listens already; it is closed with the server.
+    static Result<std::unique_ptr<ControlServer>> start(Loop& loop, Fd listening, bool local,
+                                                     Handler handler);
+    ~ControlServer();  // after stop()
+    /// Cancels what runs, answers it, closes everything.
+    Task<void> stop();
+
+  private:
+    struct Pending;
+    struct Callbacks;
+    ControlServer(Loop& loop, bool local, Handler handler);
+    void turn();
+    void admit(Pending& pending);
+    Task<void> serve(Pending& pending);
+
+    Loop& loop_;
+    bool local_;
+    Handler handler_;
+    MHD_Daemon* daemon_ = nullptr;
+    std::unique_ptr<Poll> poll_;
+    Timers::Alarm alarm_;
+    Cancel stop_;
+    Scope scope_;
+    bool turning_ = false;
+};
+
+/// A listening unix socket with mode 0660; a dead process' socket is replaced, a living one is
+/// `conflict`. `usage` when the path is too long for the system.
+Result<Fd> listen_unix(const std::string& path);
+/// host:port on TCP; `conflict` naming the address when it is taken.
+Result<Fd> listen_tcp(const std::string& host, int port);
+
+}  // namespace musher

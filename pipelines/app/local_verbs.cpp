@@ -1,0 +1,197 @@
+// run, check, describe, explain, completion: verbs that need no running musher.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "pipelines/app/daemon.h"
+#include "pipelines/app/verb.h"
+#include "pipelines/config/check.h"
+#include "pipelines/config/describe.h"
+#include "pipelines/config/render_error.h"
+#include "reactor/base/text.h"
+
+namespace musher {
+
+namespace {
+
+using Kind = VerbOption::Kind;
+
+Result<Answer> run(const Call& call) {
+    Answer answer;
+    answer.code = run_daemon(call.config);
+    return answer;
+}
+
+/// A musher.yml by its content's first level, not by its name.
+bool is_daemon_file(const std::string& path) {
+    return std::filesystem::path(path).filename() == "musher.yml";
+}
+
+Result<Answer> check(const Call& call) {
+    std::vector<std::string> paths = call.list("PATH");
+    Configuration read;
+    if (paths.empty()) {
+        read = read_configuration(call.config);
+    } else if (paths.size() == 1 && is_daemon_file(paths.front())) {
+        read = read_configuration(paths.front());
+    } else {
+        read = read_pipelines(paths);
+    }
+    Answer answer;
+    answer.json = problems_to_json(read.problems);
+    answer.code = read.ok() ? 0 : info(Errc::usage).exit_code;
+    if (!call.json) std::fputs(render_problems(read.problems).c_str(), stderr);
+    if (read.ok()) answer.text = fmt::format("ok: {} pipelines\n", read.pipelines.size());
+    return answer;
+}
+
+Result<Answer> describe_verb(const Call& call) {
+    Answer answer;
+    if (call.has("reference")) {
+        answer.text = reference();
+        return answer;
+    }
+    if (call.has("schema")) {
+        answer.json = pipeline_schema();
+        answer.text = answer.json.dump(2) + "\n";
+        return answer;
+    }
+    const std::vector<std::string> words = call.list("WHAT");
+    std::vector<std::string_view> names;
+    answer.json = Json::array();
+    for (const Spec* spec : all_specs()) {
+        names.push_back(spec->name);
+        const bool kind_fits = words.empty() || kind_name(spec->kind) == words.front();
+        const bool name_fits = words.size() == 1 ? spec->name == words.front()
+                               : words.size() == 2 ? spec->name == words.back() && kind_fits
+                                                   : false;
+        if (words.empty() || (words.size() == 1 && kind_fits)) {
+            answer.text += fmt::format("{:<7} {:<14} {}\n", kind_name(spec->kind), spec->name,
+                                       spec->summary);
+        } else if (name_fits) {
+            answer.text += describe(*spec);
+        } else {
+            continue;
+        }
+        answer.json.push_back(Json{{"kind", kind_name(spec->kind)},
+                                   {"name", spec->name},
+                                   {"summary", spec->summary},
+                                   {"example", spec->example}});
+    }
+    if (!answer.json.empty()) return answer;
+    const auto meant = nearest(words.back(), names);
+    return fail(Errc::not_found, "nothing is named '" + words.back() + "'",
+                meant ? fmt::format("did you mean {}?", *meant) : "see musher describe");
+}
+
+void explain_options(const std::vector<Option>& table, const Value& given, std::string indent,
+                     std::string& text) {
+    for (const Option& option : table) {
+        const Value* value = given.find(option.name);
+        if (value) {
+            text += fmt::format("{}{}: {}  # line {}\n", indent, option.name,
+                                to_line(value->to_json(false)), value->at.line);
+        } else if (!option.fallback.empty()) {
+            text += fmt::format("{}{}: {}  # default\n", indent, option.name, option.fallback);
+        }
+    }
+}
+
+void explain_steps(const char* what, const std::vector<StepConfig>& steps, std::string& text) {
+    if (steps.empty()) return;
+    text += fmt::format("{}:\n", what);
+    for (const StepConfig& step : steps) {
+        text += fmt::format("  - {}:  # line {}, id {}\n", step.kind, step.at.line, step.id);
+        explain_options(step.entry->spec.options, step.options, "      ", text);
+    }
+}
+
+Result<Answer> explain(const Call& call) {
+    const Configuration read = read_pipelines({call.text("FILE")});
+    Answer answer;
+    answer.code = read.ok() ? 0 : info(Errc::usage).exit_code;
+    std::fputs(render_problems(read.problems).c_str(), stderr);
+    for (const PipelineConfig& config : read.pipelines) {
+        std::string& text = answer.text;
+        text += fmt::format("pipeline: {}\nsource:\n  {}:\n", config.name, config.source_kind);
+        explain_options(config.source->spec.options, config.source_options, "    ", text);
+        explain_steps("steps", config.steps, text);
+        explain_steps("on_failure", config.on_failure, text);
+        const LimitsConfig& limits = config.limits;
+        text += fmt::format(
+            "limits: {{ parallel: {}, attempts: {}, backoff: {}..{}, timeout: {}, waiting: {}, "
+            "rate: {} }}\n",
+            limits.parallel, limits.attempts, format_duration(limits.backoff_from),
+            format_duration(limits.backoff_to), format_duration(limits.timeout), limits.waiting,
+            limits.rate);
+        answer.json = Json{{"pipeline", config.name}, {"text", text}};
+    }
+    return answer;
+}
+
+std::string verb_words() {
+    std::string words;
+    for (const std::vector<Verb>* verbs : {&local_verbs(), &remote_verbs()}) {
+        for (const Verb& verb : *verbs) {
+            const std::string first(verb.name.substr(0, verb.name.find(' ')));
+            if ((" " + words + " ").find(" " + first + " ") == std::string::npos) {
+                words += (words.empty() ? "" : " ") + first;
+            }
+        }
+    }
+    return words;
+}
+
+Result<Answer> completion(const Call& call) {
+    Answer answer;
+    const std::string shell = call.text("SHELL");
+    const std::string words = verb_words();
+    if (shell == "bash") {
+        answer.text = fmt::format(
+            "_musher() {{\n    local cur=${{COMP_WORDS[COMP_CWORD]}}\n"
+            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+            "        COMPREPLY=($(compgen -W '{}' -- \"$cur\"))\n"
+            "    elif [ \"${{COMP_WORDS[1]}}\" = jobs ] && [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+            "        COMPREPLY=($(compgen -W 'list show retry cancel replay pause resume purge' -- "
+            "\"$cur\"))\n"
+            "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n    fi\n}}\n"
+            "complete -F _musher musher\n",
+            words);
+    } else if (shell == "zsh") {
+        answer.text = fmt::format("#compdef musher\n_arguments '1:verb:({})' '*:file:_files'\n",
+                                  words);
+    } else if (shell == "fish") {
+        answer.text =
+            fmt::format("complete -c musher -n __fish_use_subcommand -f -a '{}'\n", words);
+    } else {
+        return fail(Errc::usage, "unknown shell '" + shell + "'", "bash, zsh and fish are known");
+    }
+    return answer;
+}
+
+}  // namespace
+
+const std::vector<Verb>& local_verbs() {
+    static const std::vector<Verb> kVerbs = {
+        {"run", "the reactor, in the foreground", "  musher run -c musher.yml\n", {}, run},
+        {"check", "every error of the configuration, in one pass",
+         "  musher check\n  musher check pipelines/a.yml --json\n",
+         {{"PATH", Kind::positionals, "pipeline files or folders, or one musher.yml"}}, check},
+        {"explain", "a pipeline with every default, and where each value comes from",
+         "  musher explain pipelines/a.yml\n",
+         {{"FILE", Kind::positional, "a pipeline file", true}}, explain, false},
+        {"describe", "components and their options",
+         "  musher describe\n  musher describe sink directory\n",
+         {{"WHAT", Kind::positionals, "source, step or sink, and a name"},
+          {"reference", Kind::flag, "all of it, in Markdown"},
+          {"schema", Kind::flag, "JSON Schema of a pipeline file, for editors"}},
+         describe_verb, false},
+        {"completion", "completion script of a shell",
+         "  musher completion bash > /etc/bash_completion.d/musher\n",
+         {{"SHELL", Kind::positional, "bash, zsh or fish", true}}, completion, false},
+    };
+    return kVerbs;
+}
+
+}  // namespace musher

@@ -1,0 +1,58 @@
+// Verb: an option table and a function. Only cli.cpp knows how options are parsed.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reactor/base/json.h"
+
+namespace musher {
+
+struct VerbOption {
+    enum class Kind { flag, value, many, positional, positionals };
+    std::string_view name;   // "json", "pipeline"; positionals: the word in the usage line
+    Kind kind = Kind::flag;
+    std::string_view help;
+    bool required = false;
+};
+
+/// What the user gave, by option name.
+struct Call {
+    std::string config;      // musher.yml, found or given
+    std::map<std::string, std::vector<std::string>, std::less<>> values;
+    bool json = false;
+
+    bool has(std::string_view name) const { return values.find(name) != values.end(); }
+    std::string text(std::string_view name) const {
+        const auto found = values.find(name);
+        return found == values.end() || found->second.empty() ? "" : found->second.front();
+    }
+    std::vector<std::string> list(std::string_view name) const {
+        const auto found = values.find(name);
+        return found == values.end() ? std::vector<std::string>() : found->second;
+    }
+};
+
+/// Printed by the CLI: `text` for people, or `json` with --json; `code` becomes the exit code.
+struct Answer {
+    std::string text;
+    Json json = Json::object();
+    int code = 0;
+};
+
+struct Verb {
+    std::string_view name;   // "jobs list" is a verb of two words
+    std::string_view summary;
+    std::string_view examples;
+    std::vector<VerbOption> options;
+    std::function<Result<Answer>(const Call&)> run;
+    bool wants_config = true;
+};
+
+const std::vector<Verb>& remote_verbs();   // ask a running musher
+const std::vector<Verb>& local_verbs();    // need none
+
+}  // namespace musher

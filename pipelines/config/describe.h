@@ -1,0 +1,22 @@
+// Describes components from their tables: for terminals, REFERENCE.md and editors.
+#pragma once
+
+#include <string>
+
+#include "reactor/component/schema.h"
+
+namespace musher {
+
+/// Every component in its catalogue's order: sources, steps, sinks.
+std::vector<const Spec*> all_specs();
+std::string_view kind_name(ComponentKind kind);
+/// One line per component.
+std::string describe_list();
+/// A component's page in Markdown, which also reads well on a terminal.
+std::string describe(const Spec& spec);
+/// etc/doc/REFERENCE.md.
+std::string reference();
+/// JSON Schema (draft 2020-12) of a pipeline file.
+Json pipeline_schema();
+
+}  // namespace musher
