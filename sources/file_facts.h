@@ -1,16 +1,15 @@
 // The facts of a file: event.path, .dir, .name, .stem, .ext, .size, .mtime, .uid.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <string>
 
 #include "reactor/base/json.h"
+#include "sources/file_sample.h"
 
 namespace musher {
 
 /// `path` is where people find (or found) the file; names that are not UTF-8 are percent-escaped
 /// and `name_escaped` is true then.
-Json file_facts(const std::string& path, const struct stat& status);
+Json file_facts(const std::string& path, const hotfolder::FileSample& sample);
 
 }  // namespace musher

@@ -1,278 +1,300 @@
 #include "sources/hotfolder.h"
 
-#include <dirent.h>
-#include <sys/inotify.h>
-
-#include <filesystem>
-#include <map>
-#include <set>
+#include <fmt/format.h>
 
 #include "reactor/base/backoff.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
-#include "reactor/drivers/files.h"
 #include "reactor/loop/offload.h"
-#include "reactor/loop/poll.h"
+#include "sources/farewell.h"
 #include "sources/file_facts.h"
+#include "sources/look.h"
 
-namespace musher {
+namespace musher::hotfolder {
 
 namespace {
+using std::chrono::seconds;
 
-class Hotfolder final : public Source {
-  public:
-    Hotfolder(const Options& options, const SourceContext& context)
-        : context_(context),
-          path_(options.text("path")),
-          work_(path_ + "/.musher/work"),
-          match_(options.list("match")),
-          settle_(options.duration("settle")),
-          done_(options.text("done")),
-          failed_(options.text("failed")),
-          wake_(context.loop.ready()) {}
+constexpr Duration kRecoverAgain = seconds(10);  // after something was left in the work folder
+constexpr std::size_t kMostStanding = 200'000;
 
-    Task<Result<void>> run(Cancel& stop) override;
-    void pause() override { paused_ = true; }
-    void resume() override {
-        paused_ = false;
-        look();
-    }
-    Task<Result<void>> settle(std::vector<Settlement> ended, Cancel&) override;
-    Json status() const override {
-        return Json{{"ok", trouble_.empty()}, {"detail", trouble_.empty() ? path_ : trouble_}};
-    }
-    Task<std::vector<Problem>> probe(Cancel&) override { co_return std::vector<Problem>(); }
+struct Batch {
+    std::shared_ptr<const Premises> premises;
+    const LookRules& rules;
+    const std::vector<LookRequest>& requests;
+    std::vector<LookResult> results;
+    Result<void> synced;
 
-  private:
-    struct Accept final : Ticket {
-        Hotfolder& owner;
-        std::string id;
-        Accept(Hotfolder& o, std::string i) : owner(o), id(std::move(i)) {}
-        void accepted(bool) override {}
-        void rejected(const Error&) override {}
-    };
-    struct Found {
-        std::string name, id;
-        struct stat info {};
-    };
-    void look() {
-        dirty_ = true;
-        wake_.wake_one();
+    /// Pool threads.
+    int run() {
+        Looker looker(premises, rules);
+        results.reserve(requests.size());
+        for (const LookRequest& request : requests) results.push_back(looker.look(request));
+        synced = looker.sync();
+        return 0;
     }
-    Result<Fd> open_watch();
-    std::vector<Found> scan_and_claim();
-    Task<Result<void>> recover(Cancel& stop);
-    Task<Result<void>> emit(std::vector<Found> found, Cancel& stop);
-    std::string place(const std::string& folder) const {
-        return folder.front() == '/' ? folder : path_ + "/" + folder;
-    }
-    bool wanted(const std::string& name) const;
+};
+}  // namespace
 
-    const SourceContext context_;
-    std::string path_, work_;
-    std::vector<std::string> match_;
-    Duration settle_;
-    std::string done_, failed_;
-    Waiters wake_;
-    bool dirty_ = true;
-    bool paused_ = false;
-    std::string trouble_;
-    std::map<std::string, std::pair<std::int64_t, Instant>> seen_;
+/// Tells the source what became of one event that it sent.
+struct Hotfolder::Sent final : Ticket {
+    Sent(Hotfolder& source, Item what) : owner(source), item(std::move(what)) {}
+    void accepted(Admission admission) override { owner.answered(std::move(item), admission); }
+    void rejected(const Error&) override { owner.recover_later(); }
+    Hotfolder& owner;
+    Item item;
 };
 
-bool Hotfolder::wanted(const std::string& name) const {
-    for (const char* ignored : {".*", "*.tmp", "*.part", "*.crdownload", "~$*"}) {
-        if (glob_match(ignored, name, true)) return false;
-    }
-    for (const std::string& pattern : match_) {
-        if (glob_match(pattern, name, true)) return true;
-    }
-    return false;
+Hotfolder::Hotfolder(HotfolderRules rules, const SourceContext& context)
+    : rules_(std::move(rules)),
+      context_(context),
+      bell_(context.loop.ready()),
+      resumed_(context.loop.ready()) {}
+
+PremisesWish Hotfolder::wish() const {
+    PremisesWish wish;
+    wish.folder = rules_.folder;
+    wish.pipeline = context_.pipeline;
+    wish.node = context_.node;
+    wish.shared = rules_.shared;
+    wish.in_place = rules_.look.in_place;
+    return wish;
 }
 
-Result<Fd> Hotfolder::open_watch() {
-    std::error_code failed;
-    std::filesystem::create_directories(work_, failed);
-    if (failed) return fail(errno_error(failed.value(), "creating " + work_));
-    Fd fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (!fd) return fail(errno_error(errno, "inotify"));
-    if (::inotify_add_watch(fd.get(), path_.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO) < 0) {
-        return fail(errno_error(errno, "watching " + path_));
-    }
-    return fd;
-}
-
-std::vector<Hotfolder::Found> Hotfolder::scan_and_claim() {
-    std::vector<Found> ready;
-    DIR* opened = ::opendir(path_.c_str());
-    if (!opened) return ready;
-    const Instant now = context_.loop.clock().now();
-    std::vector<Move> moves;
-    while (const dirent* entry = ::readdir(opened)) {
-        Found found;
-        found.name = entry->d_name;
-        if (!wanted(found.name)) continue;
-        if (::fstatat(::dirfd(opened), entry->d_name, &found.info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-        if (!S_ISREG(found.info.st_mode)) continue;
-        const std::int64_t stamp = found.info.st_mtim.tv_nsec + found.info.st_size * 31;
-        auto& [last, since] = seen_[found.name];
-        if (last != stamp) {
-            last = stamp;
-            since = now;
+Task<Result<void>> Hotfolder::run(Cancel& stop) {
+    Backoff backoff(seconds(1), seconds(30));
+    while (!stop.requested()) {
+        const PremisesWish asked = wish();
+        auto open = [&asked] { return open_premises(asked); };
+        Result<std::shared_ptr<const Premises>> opened = co_await offload(context_.loop, open);
+        if (opened) {
+            trouble_.clear();
+            premises_ = std::move(*opened);
+            const Result<void> worked = co_await work(stop);
+            patrol_.reset();
+            premises_.reset();
+            if (worked) backoff.reset();
+            if (!worked && !stop.requested()) trouble(worked.error());
+        } else {
+            trouble(opened.error());
         }
-        if (now - since < settle_) continue;
-        found.id = new_uuid7(context_.loop.clock().wall_ms());
-        moves.push_back(Move{path_ + "/" + found.name, work_ + "/" + found.id + "." + found.name});
-        ready.push_back(std::move(found));
-        if (ready.size() >= limits::kFileBatch) break;
+        if (stop.requested()) break;
+        const Result<void> slept = co_await context_.loop.timers().sleep(backoff.next(), stop);
+        static_cast<void>(slept);
     }
-    ::closedir(opened);
-    const auto moved = move_files(moves);
-    std::vector<Found> claimed;
-    for (std::size_t i = 0; i < ready.size(); ++i) {
-        seen_.erase(ready[i].name);
-        if (moved[i]) claimed.push_back(std::move(ready[i]));
-    }
-    return claimed;
+    co_return fail(stop.error());
 }
 
-Task<Result<void>> Hotfolder::emit(std::vector<Found> found, Cancel& stop) {
-    for (Found& one : found) {
+/// One life of the premises: until they are gone, or a fault that a fresh start may heal.
+Task<Result<void>> Hotfolder::work(Cancel& stop) {
+    table_.emplace(rules_.settle);
+    standing_.clear();
+    auto is_known = [this](const CandidateKey::View& key, const FileSample& sample) {
+        return known(key, sample);
+    };
+    Patrol::Wish watched{rules_, *table_, bell_, is_known};
+    patrol_ = std::make_unique<Patrol>(context_.loop, premises_, watched);
+    MUSHER_CO_DO(co_await recover(stop));
+    MUSHER_CO_DO(patrol_->start());
+    while (!stop.requested() && !patrol_->lost()) {
+        if (recover_at_ && context_.loop.clock().now() >= *recover_at_) {
+            MUSHER_CO_DO(co_await recover(stop));
+        }
+        MUSHER_CO_DO(co_await return_refused());
+        const bool scanned = co_await patrol_->scan_some();
+        MUSHER_CO_TRY(const bool looked, co_await look_some(stop));
+        if (!scanned && !looked) co_await rest(stop);
+    }
+    if (patrol_->lost() && !stop.requested()) {
+        co_return fail(Errc::not_found, rules_.folder + " is gone, or another folder lies there");
+    }
+    co_return Result<void>();
+}
+
+Task<void> Hotfolder::rest(Cancel& stop) {
+    std::optional<Instant> due = table_->next_due(!paused_);
+    if (recover_at_) due = std::min(due.value_or(*recover_at_), *recover_at_);
+    const Instant now = context_.loop.clock().now();
+    if (due && *due <= now) co_return;
+    Cancel enough(stop);
+    const Deadline deadline(context_.loop.timers(), enough, due ? *due - now : Duration(0));
+    const Result<void> rung = co_await bell_.wait(enough);
+    static_cast<void>(rung);  // rung, due or stopping: the caller looks either way
+}
+
+void Hotfolder::resume() {
+    paused_ = false;
+    resumed_.wake_all();
+    bell_.ring();
+}
+
+void Hotfolder::trouble(const Error& error) {
+    if (error.text() == trouble_) return;
+    trouble_ = error.text();
+    log::warning("hotfolder.trouble", Json{{"pipeline", context_.pipeline},
+                                           {"folder", rules_.folder},
+                                           {"reason", trouble_},
+                                           {"hint", error.hint}});
+}
+
+std::string Hotfolder::absolute(const std::string& relative) const {
+    return (rules_.folder == "/" ? "" : rules_.folder) + "/" + relative;
+}
+
+bool Hotfolder::unmatched(const LookRequest& request) const {
+    return rules_.fail_unmatched &&
+           rules_.scan.names.judge(request.subfolder, request.look.name) !=
+               NameRules::Verdict::wanted;
+}
+
+std::vector<LookRequest> Hotfolder::requests_for(const std::vector<Look>& looks) const {
+    std::vector<LookRequest> requests;
+    requests.reserve(looks.size());
+    const std::int64_t now = context_.loop.clock().wall_ms();
+    for (const Look& look : looks) {
+        LookRequest request;
+        request.look = look;
+        // A folder that is no more: its candidates are looked at once and found gone.
+        const std::string* subfolder = patrol_->folders().path(look.dir);
+        if (subfolder) request.subfolder = *subfolder;
+        if (!subfolder) request.subfolder = ".musher/gone";
+        if (look.claim) request.id = new_uuid7(now);
+        const bool was_refused = standing_.contains(CandidateKey::View{look.dir, look.name});
+        request.keep_name = was_refused || unmatched(request);
+        requests.push_back(std::move(request));
+    }
+    return requests;
+}
+
+Task<Result<bool>> Hotfolder::look_some(Cancel& stop) {
+    const std::vector<Look> looks =
+        table_->take(context_.loop.clock().now(), limits::kFileBatch, !paused_);
+    if (looks.empty()) co_return false;
+    const std::vector<LookRequest> requests = requests_for(looks);
+    Batch batch{premises_, rules_.look, requests, {}, {}};
+    auto run_batch = [&batch] { return batch.run(); };
+    co_await offload(context_.loop, run_batch);
+    const Instant now = context_.loop.clock().now();
+    for (std::size_t i = 0; i < looks.size(); ++i) {
+        table_->report(looks[i], batch.results[i].outcome, now);
+        if (batch.results[i].astray) recover_later();
+    }
+    if (!batch.synced) {
+        // Claimed, but a power failure may undo it: nobody is told before it is sure.
+        recover_later();
+        trouble(batch.synced.error());
+        co_return true;
+    }
+    MUSHER_CO_DO(co_await take(requests, batch.results, stop));
+    co_return true;
+}
+
+/// What was claimed becomes events; what is ready and stays in place is compared with what is
+/// known of it first.
+Task<Result<void>> Hotfolder::take(const std::vector<LookRequest>& requests,
+                                   std::vector<LookResult>& results, Cancel& stop) {
+    std::vector<Item> claimed;
+    std::vector<Item> standing;
+    std::vector<Item> refused;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        LookResult& result = results[i];
+        const LookRequest& request = requests[i];
+        Item item;
+        item.original = absolute(join_relative(request.subfolder, request.look.name));
+        item.sample = result.outcome.sample;
+        item.hops = result.hops;
+        item.file = std::move(result.path);
+        if (result.outcome.finding == Finding::claimed) {
+            item.id = request.id;
+            claimed.push_back(std::move(item));
+        } else if (result.outcome.finding == Finding::steady && request.look.claim) {
+            item.id = std::move(result.id);
+            if (unmatched(request)) {
+                refused.push_back(std::move(item));
+            } else if (stands(request, item)) {
+                standing.push_back(std::move(item));
+            }
+        }
+    }
+    if (!refused.empty()) MUSHER_CO_DO(co_await fail_unmatched(std::move(refused)));
+    if (!standing.empty()) MUSHER_CO_DO(co_await recover_some(std::move(standing), stop));
+    co_return co_await emit(std::move(claimed), stop);
+}
+
+/// A ready file that was not claimed: true when it is news and will be worked on where it is.
+bool Hotfolder::stands(const LookRequest& request, const Item& item) {
+    const CandidateKey::View key{request.look.dir, request.look.name};
+    if (known(key, item.sample)) return false;
+    const auto before = standing_.find(key);
+    if (request.keep_name && !rules_.look.in_place) {
+        // It has changed since it was refused: the next look may claim it.
+        if (before != standing_.end()) standing_.erase(before);
+        table_->sight(key.dir, key.name, item.sample, context_.loop.clock().now());
+        return false;
+    }
+    remember({request.look.dir, request.look.name}, item.sample, item.id);
+    return true;
+}
+
+Task<Result<void>> Hotfolder::emit(std::vector<Item> items, Cancel& stop) {
+    for (Item& item : items) {
+        while (paused_) MUSHER_CO_DO(co_await resumed_.wait(stop));
         Delivery delivery;
-        delivery.event.id = one.id;
+        delivery.event.id = item.id;
         delivery.event.kind = "hotfolder";
-        delivery.event.facts = file_facts(path_ + "/" + one.name, one.info);
-        delivery.event.file = work_ + "/" + one.id + "." + one.name;
-        delivery.ticket = std::make_unique<Accept>(*this, one.id);
+        delivery.event.facts = file_facts(item.original, item.sample);
+        delivery.event.file = item.file;
+        delivery.event.hops = item.hops;
+        taken_[item.original] = item.id;
+        delivery.ticket = std::make_unique<Sent>(*this, std::move(item));
+        // kill -9 here: recovery finds the claim and its id unknown, and sends it again.
         MUSHER_CO_DO(co_await context_.out.send(std::move(delivery), stop));
     }
     co_return Result<void>();
 }
 
-Task<Result<void>> Hotfolder::recover(Cancel& stop) {
-    std::vector<Found> all;
-    auto list = [&] {
-        for (const auto& entry : std::filesystem::directory_iterator(work_)) {
-            Found found;
-            const std::string name = entry.path().filename().string();
-            if (name.size() < 38 || ::lstat(entry.path().c_str(), &found.info) != 0) continue;
-            found.id = name.substr(0, 36);
-            found.name = name.substr(37);
-            all.push_back(std::move(found));
-        }
-        return 0;
-    };
-    co_await offload(context_.loop, list);
-    std::vector<std::string> ids;
-    for (const Found& found : all) ids.push_back(found.id);
-    MUSHER_CO_TRY(const std::vector<Presence> known, co_await context_.ledger.find(ids, stop));
-    std::vector<Found> lost;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (known[i] == Presence::unknown) lost.push_back(all[i]);
-        if (known[i] != Presence::done && known[i] != Presence::dead) continue;
-        MUSHER_CO_TRY(Settlement ended, co_await context_.ledger.settlement(all[i].id, stop));
-        std::vector<Settlement> one;
-        one.push_back(std::move(ended));
-        MUSHER_CO_DO(co_await settle(std::move(one), stop));
+Task<Result<void>> Hotfolder::fail_unmatched(std::vector<Item> items) {
+    std::vector<Settlement> refused;
+    for (const Item& item : items) {
+        Settlement one;
+        one.event.id = item.id;
+        one.event.file = item.file;
+        one.outcome = musher::Outcome::failed;
+        one.error = Error(Errc::usage, "the name matches no pattern of `match`",
+                          "see `match` and `unmatched` in pipeline " + context_.pipeline);
+        Json job{{"id", item.id}, {"pipeline", context_.pipeline}};
+        one.report = Json{{"error", to_json(one.error)}, {"job", job}, {"story", Json::array()}};
+        log::warning("hotfolder.unmatched",
+                     Json{{"pipeline", context_.pipeline}, {"file", escape_name(item.original)}});
+        refused.push_back(std::move(one));
     }
-    co_return co_await emit(std::move(lost), stop);
+    auto move = [this, &refused] { return put_away(rules_, refused); };
+    co_return co_await offload(context_.loop, move);
 }
 
-Task<Result<void>> Hotfolder::run(Cancel& stop) {
-    auto open = [this] { return open_watch(); };
-    MUSHER_CO_TRY(const Fd fd, co_await offload(context_.loop, open));
-    MUSHER_CO_DO(co_await recover(stop));
-    MUSHER_CO_TRY(Poll poll, Poll::open(context_.loop, fd.get(), "hotfolder.inotify"));
-    const int raw = fd.get();
-    poll.start(UV_READABLE, [this, raw](int, int) {
-        alignas(inotify_event) char buffer[65536];
-        while (::read(raw, buffer, sizeof buffer) > 0) {
-        }
-        look();
-    });
-    while (!stop.requested()) {
-        dirty_ = false;
-        std::vector<Found> found;
-        if (!paused_) {
-            auto scan = [this] { return scan_and_claim(); };
-            found = co_await offload(context_.loop, scan);
-        }
-        const bool more = !found.empty();
-        MUSHER_CO_DO(co_await emit(std::move(found), stop));
-        if (more || dirty_) continue;
-        Cancel enough(stop);
-        Duration rest = std::chrono::seconds(60);
-        if (!seen_.empty()) rest = std::max(settle_, Duration(milliseconds(10)));
-        const Deadline deadline(context_.loop.timers(), enough, rest);
-        const Result<void> woken = co_await wake_.wait(enough);
-        static_cast<void>(woken);
-    }
-    co_return fail(stop.error());
+void Hotfolder::answered(Item item, Admission admission) {
+    if (admission == Admission::stored) return;
+    taken_.erase(item.original);
+    (admission == Admission::unwanted ? unwanted_ : duplicates_).push_back(std::move(item));
+    bell_.ring();
 }
 
-Task<Result<void>> Hotfolder::settle(std::vector<Settlement> ended, Cancel&) {
-    std::vector<Move> moves;
-    for (const Settlement& one : ended) {
-        const std::string name = one.event.file.substr(work_.size() + 38);
-        const bool good = one.outcome == Outcome::done;
-        moves.push_back(Move{one.event.file, place(good ? done_ : failed_) + "/" + name});
-    }
-    auto move = [&] {
-        const auto results = move_files(moves);
-        for (std::size_t i = 0; i < results.size(); ++i) {
-            if (!results[i] || ended[i].outcome == Outcome::done) continue;
-            auto file = AtomicFile::create(place(failed_), std::filesystem::path(*results[i]).filename().string() + ".report.json", 0644, 0);
-            if (!file) continue;
-            static_cast<void>(write_all(file->fd().get(), ended[i].report.dump(2)));
-            static_cast<void>(file->commit(Collision::replace));
-        }
-        return 0;
-    };
-    co_await offload(context_.loop, move);
-    co_return Result<void>();
+void Hotfolder::recover_later() {
+    recover_at_ = context_.loop.clock().now() + kRecoverAgain;
+    bell_.ring();
 }
 
-}  // namespace
-
-const Spec& hotfolder_spec() {
-    static const Spec kSpec{
-        ComponentKind::source,
-        "hotfolder",
-        "files that appear in a folder",
-        "",
-        {
-            {.name = "path", .type = OptionType::path, .help = "the folder", .required = true, .folder = Folder::watched},
-            {.name = "match", .type = OptionType::text_list, .help = "names to take", .fallback = "*"},
-            {.name = "settle", .type = OptionType::duration, .help = "quiet time", .fallback = "1s"},
-            {.name = "recursive", .type = OptionType::boolean, .help = "subfolders too", .fallback = "false"},
-            {.name = "shared", .type = OptionType::boolean, .help = "several hosts", .fallback = "false"},
-            {.name = "done", .type = OptionType::path, .help = "where originals go", .fallback = "done", .folder = Folder::aside},
-            {.name = "failed", .type = OptionType::path, .help = "where failed originals go", .fallback = "failed", .folder = Folder::aside},
-        },
-        {
-            {"path", "where the file was", "/srv/in/a.txt"},
-            {"dir", "its folder", "/srv/in"},
-            {"name", "its name", "a.txt"},
-            {"stem", "its name without extension", "a"},
-            {"ext", "its extension", "txt"},
-            {"size", "bytes", 1000},
-            {"mtime", "last change", "2026-01-01T00:00:00.000Z"},
-            {"uid", "owner", 1000},
-        },
-        R"(version: 1
-pipeline: hot
-source: { hotfolder: { path: /srv/in } }
-steps:
-  - directory: { to: /srv/out }
-)"};
-    return kSpec;
+bool Hotfolder::known(const CandidateKey::View& key, const FileSample& sample) const {
+    const auto found = standing_.find(key);
+    return found != standing_.end() && found->second.sample == sample;
 }
 
-Result<std::unique_ptr<Source>> make_hotfolder(const Options& options,
-                                               const SourceContext& context) {
-    return std::make_unique<Hotfolder>(options, context);
+void Hotfolder::remember(CandidateKey key, const FileSample& sample, const std::string& id) {
+    // Forgetting costs a question to the queue per file, no more.
+    if (standing_.size() >= kMostStanding) standing_.clear();
+    standing_[std::move(key)] = Standing{sample, id};
 }
 
-}  // namespace musher
+}  // namespace musher::hotfolder

@@ -1,9 +1,18 @@
 // hotfolder: files that appear in a folder become events.
+//
+// One file's way through this room: Patrol sees it (inotify, polling, scans) → SettleTable says
+// when it is worth a look → Looker proves that it is whole and claims it by rename → an Event is
+// sent → its Settlement comes back and farewell puts the original away.
 #pragma once
 
-#include <sys/stat.h>
+#include <unordered_map>
 
 #include "reactor/component/source.h"
+#include "reactor/task/doorbell.h"
+#include "sources/claims.h"
+#include "sources/hotfolder_rules.h"
+#include "sources/patrol.h"
+#include "sources/settle_table.h"
 
 namespace musher {
 
@@ -11,4 +20,78 @@ const Spec& hotfolder_spec();
 Result<std::unique_ptr<Source>> make_hotfolder(const Options& options,
                                                const SourceContext& context);
 
+namespace hotfolder {
+
+/// Loop thread only.
+class Hotfolder final : public Source {
+  public:
+    Hotfolder(HotfolderRules rules, const SourceContext& context);
+
+    Task<Result<void>> run(Cancel& stop) override;
+    void pause() override { paused_ = true; }
+    void resume() override;
+    Task<Result<void>> settle(std::vector<Settlement> ended, Cancel& cancel) override;
+    Task<Result<void>> recall(Event event, Cancel& cancel) override;
+    Json status() const override;
+    Task<Why> why(std::string path, Cancel& cancel) override;
+    Task<std::vector<Problem>> probe(Cancel& cancel) override;
+
+  private:
+    struct Sent;
+    /// A file that stays where it is and whose event is known.
+    struct Standing {
+        FileSample sample;
+        std::string id;
+    };
+    using Standings =
+        std::unordered_map<CandidateKey, Standing, CandidateKey::Hash, std::equal_to<>>;
+    struct Item {
+        std::string id;
+        std::string original;  // absolute: where people find (or found) it
+        std::string file;      // where it is now
+        FileSample sample;
+        int hops = 0;
+    };
+
+    PremisesWish wish() const;
+    Task<Result<void>> work(Cancel& stop);
+    Task<Result<void>> recover(Cancel& stop);
+    Task<Result<void>> recover_some(std::vector<Item> items, Cancel& stop);
+    Task<Result<bool>> look_some(Cancel& stop);
+    bool unmatched(const LookRequest& request) const;
+    std::vector<LookRequest> requests_for(const std::vector<Look>& looks) const;
+    Task<Result<void>> take(const std::vector<LookRequest>& requests,
+                            std::vector<LookResult>& results, Cancel& stop);
+    Task<Result<void>> emit(std::vector<Item> items, Cancel& stop);
+    Task<Result<void>> fail_unmatched(std::vector<Item> items);
+    Task<Result<void>> return_refused();
+    Task<void> rest(Cancel& stop);
+    void trouble(const Error& error);
+    void answered(Item item, Admission admission);
+    void recover_later();
+    std::string absolute(const std::string& relative) const;
+    bool known(const CandidateKey::View& key, const FileSample& sample) const;
+    void remember(CandidateKey key, const FileSample& sample, const std::string& id);
+    bool stands(const LookRequest& request, const Item& item);
+    void forget_standing(const std::string& relative);
+    Why explain(const std::string& relative) const;
+    Why explain(const Candidate& candidate) const;
+
+    const HotfolderRules rules_;
+    const SourceContext context_;
+    std::optional<SettleTable> table_;  // of this life of the premises
+    Doorbell bell_;
+    Waiters resumed_;
+    std::shared_ptr<const Premises> premises_;
+    std::unique_ptr<Patrol> patrol_;
+    Standings standing_;
+    std::unordered_map<std::string, std::string> taken_;  // original → job, until it is put away
+    std::vector<Item> unwanted_;    // `when` was false: back to their places
+    std::vector<Item> duplicates_;  // done with
+    std::string trouble_;
+    std::optional<Instant> recover_at_;
+    bool paused_ = false;
+};
+
+}  // namespace hotfolder
 }  // namespace musher

@@ -13,8 +13,25 @@ namespace {
 constexpr mode_t kWorkMode = 0700;  // who dropped a file must not reach it once it was checked
 constexpr std::size_t kLockBytes = 256;
 
-Result<void> take_lock(Premises& premises, const PremisesWish& wish) {
-    MUSHER_TRY(premises.lock, Fd::open_at(premises.work.get(), ".lock", O_RDWR | O_CREAT, 0600));
+/// The first pipeline that works here owns the work root, for good: what it finds there at start
+/// is its own. kill -9 before the name is written: the empty file is taken by the next one.
+Result<bool> owns_work_root(const Fd& base, const std::string& pipeline) {
+    MUSHER_TRY(const Fd owner, Fd::open_at(base.get(), "owner", O_RDWR | O_CREAT, 0600));
+    // Pipelines of one process come here at the same time. Where locks are unknown, hosts must be
+    // set apart by `shared` anyway.
+    ::flock(owner.get(), LOCK_EX);
+    char name[kLockBytes];
+    const ssize_t size = ::pread(owner.get(), name, sizeof name, 0);
+    if (size < 0) return fail(errno_error(errno, "reading .musher/owner"));
+    if (size > 0) return std::string_view(name, static_cast<std::size_t>(size)) == pipeline;
+    MUSHER_DO(write_all(owner.get(), pipeline));
+    if (::fsync(owner.get()) != 0) return fail(errno_error(errno, "writing .musher/owner"));
+    return true;
+}
+
+Result<void> take_lock(Premises& premises, const Fd& base, const PremisesWish& wish) {
+    const std::string name = wish.pipeline + (wish.shared ? "@" + wish.node : "") + ".lock";
+    MUSHER_TRY(premises.lock, Fd::open_at(base.get(), name, O_RDWR | O_CREAT, 0600));
     if (::flock(premises.lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         char owner[kLockBytes];
         const ssize_t size = ::pread(premises.lock.get(), owner, sizeof owner, 0);
@@ -34,9 +51,20 @@ Result<void> take_lock(Premises& premises, const PremisesWish& wish) {
 }
 
 Result<void> open_work(Premises& premises, const PremisesWish& wish) {
-    const std::string relative = work_folder(wish.pipeline, wish.shared ? wish.node : "");
-    Fd work = make_beneath(premises.root, relative, kWorkMode);
-    if (!work) {
+    const Fd base = make_beneath(premises.root, ".musher", kWorkMode);
+    std::string relative(kWorkRoot);
+    if (base) {
+        bool owner = false;
+        if (!wish.shared) {
+            const Result<bool> owns = owns_work_root(base, wish.pipeline);
+            if (!owns && wish.in_place) return {};
+            if (!owns) return fail(owns.error());
+            owner = *owns;
+        }
+        if (!owner) relative = work_folder(wish.pipeline, wish.shared ? wish.node : "");
+        premises.work = make_beneath(premises.root, relative, kWorkMode);
+    }
+    if (!premises.work) {
         Error error = errno_error(errno, "making " + relative);
         if (wish.in_place) return {};
         if (error.code == Errc::denied) {
@@ -45,9 +73,8 @@ Result<void> open_work(Premises& premises, const PremisesWish& wish) {
         }
         return fail(std::move(error).within("claiming files in " + wish.folder));
     }
-    premises.work = std::move(work);
     premises.work_path = (wish.folder == "/" ? "" : wish.folder) + "/" + relative;
-    return take_lock(premises, wish);
+    return take_lock(premises, base, wish);
 }
 }  // namespace
 

@@ -83,12 +83,14 @@ std::optional<WorkPath> parse_work_path(const std::string& path) {
     found.folder = at == 0 ? "/" : path.substr(0, at);
     std::string_view rest = std::string_view(path).substr(at + root.size());
     const std::size_t slash = rest.find('/');
-    if (slash == std::string_view::npos) return std::nullopt;
-    const std::string_view owner = rest.substr(0, slash);
-    const std::size_t sign = owner.find('@');
-    found.pipeline = owner.substr(0, sign);
-    if (sign != std::string_view::npos) found.node = owner.substr(sign + 1);
-    rest.remove_prefix(slash + 1);
+    const std::string_view first = rest.substr(0, slash);
+    if (!first.starts_with('=') && !parse_claim_name(first)) {
+        if (slash == std::string_view::npos) return std::nullopt;
+        const std::size_t sign = first.find('@');
+        found.pipeline = first.substr(0, sign);
+        if (sign != std::string_view::npos) found.node = first.substr(sign + 1);
+        rest.remove_prefix(slash + 1);
+    }
     std::size_t mirrored = 0;
     while (mirrored < rest.size() && rest[mirrored] == '=') {
         const std::size_t end = rest.find('/', mirrored);

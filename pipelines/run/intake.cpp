@@ -1,5 +1,7 @@
 #include "pipelines/run/intake.h"
 
+#include <fmt/format.h>
+
 #include "reactor/base/backoff.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/log.h"
@@ -14,27 +16,27 @@ std::string scalar_text(const Json& value) {
     return value.is_string() ? value.get<std::string>() : to_line(value);
 }
 
-struct Admission {
+struct Wishes {
     bool wanted = true;
     std::string key;
     std::string dedupe;
 };
 
-Result<Admission> evaluate(const Program& program, const Bindings& view) {
-    Admission admission;
+Result<Wishes> evaluate(const Program& program, const Bindings& view) {
+    Wishes wishes;
     if (program.when()) {
-        MUSHER_TRY(admission.wanted, program.when()->test(view));
-        if (!admission.wanted) return admission;
+        MUSHER_TRY(wishes.wanted, program.when()->test(view));
+        if (!wishes.wanted) return wishes;
     }
     if (program.key()) {
         MUSHER_TRY(const Json key, program.key()->render(view));
-        admission.key = scalar_text(key);
+        wishes.key = scalar_text(key);
     }
     if (program.dedupe()) {
         MUSHER_TRY(const Json dedupe, program.dedupe()->evaluate(view));
-        if (!dedupe.is_null()) admission.dedupe = scalar_text(dedupe);
+        if (!dedupe.is_null()) wishes.dedupe = scalar_text(dedupe);
     }
-    return admission;
+    return wishes;
 }
 }  // namespace
 
@@ -68,19 +70,27 @@ Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedu
     job.max_attempts = program.config().limits.attempts;
     job.created_ms = event.time_ms;
     job.dedupe = dedupe;
+    if (event.hops > limits::kHops) {
+        // Its own output keeps coming back as input: it fails at once, with its story.
+        job.failed = to_json(Error(
+            Errc::loop, fmt::format("the file came through musher {} times", event.hops),
+            "a pipeline's output leads back to its input; musher explain shows the folders"));
+        job.event = std::move(event);
+        return std::optional<Job>(std::move(job));
+    }
     if (program.when() || program.key() || program.dedupe()) {
         Body body;
         body.size = event.facts.value("size", std::uint64_t{0});
         const Json about{{"id", job.id}, {"pipeline", job.pipeline}, {"attempt", 0}};
         const Json view = make_bindings(around_, event, about, Json::object(), body);
-        Result<Admission> admission = evaluate(program, view);
-        if (!admission) {
+        Result<Wishes> wishes = evaluate(program, view);
+        if (!wishes) {
             // The item is at fault: the job fails at once, with its story, and is not retried.
-            job.failed = to_json(admission.error());
+            job.failed = to_json(wishes.error());
         } else {
-            if (!admission->wanted) return std::optional<Job>();
-            job.key = std::move(admission->key);
-            if (!admission->dedupe.empty()) job.dedupe = std::move(admission->dedupe);
+            if (!wishes->wanted) return std::optional<Job>();
+            job.key = std::move(wishes->key);
+            if (!wishes->dedupe.empty()) job.dedupe = std::move(wishes->dedupe);
         }
     }
     event.key = job.key;
@@ -105,7 +115,7 @@ Task<void> Intake::admit(std::vector<Delivery> batch, Cancel& stop) {
         if (!job) {
             delivery.ticket->rejected(job.error());
         } else if (!*job) {
-            delivery.ticket->accepted(true);
+            delivery.ticket->accepted(Admission::unwanted);
         } else {
             waiting.push_back(Waiting{std::move(**job), std::move(delivery.ticket)});
         }
@@ -142,7 +152,8 @@ Task<std::vector<Intake::Waiting>> Intake::store(std::vector<Waiting> waiting, C
         }
         stored = true;
         // kill -9 here: the source finds its claim again and asks the queue for the id.
-        waiting[i].ticket->accepted((*codes)[i] == PutCode::known_dedupe);
+        const bool duplicate = (*codes)[i] == PutCode::known_dedupe;
+        waiting[i].ticket->accepted(duplicate ? Admission::duplicate : Admission::stored);
     }
     full_ = !left.empty();
     trouble_.clear();

@@ -1,5 +1,7 @@
 #include "pipelines/run/pipeline.h"
 
+#include <fmt/format.h>
+
 #include "pipelines/run/settlement.h"
 #include "reactor/base/backoff.h"
 #include "reactor/base/log.h"
@@ -211,6 +213,49 @@ Json Pipeline::status(const Result<QueueStats>& stats) const {
                            {"since", format_time(hold.since_ms())}};
     }
     return row;
+}
+
+Task<Result<void>> Pipeline::explain(Why& answer, Cancel& cancel) {
+    const Result<JobRow> row = co_await queue_->show(answer.job, cancel);
+    if (!row && row.error().code != Errc::not_found) co_return fail(row.error());
+    if (!row) {
+        // Claimed, and on its way into a queue that is full or away.
+        answer.reason = "queue_full";
+        answer.detail = intake_.trouble();
+        co_return Result<void>();
+    }
+    const std::int64_t now = around_.loop.clock().wall_ms();
+    answer.since_ms = row->job.created_ms;
+    answer.reason = "running";
+    switch (row->state) {
+        case JobState::running:
+            answer.detail = fmt::format("attempt {}", row->attempt);
+            break;
+        case JobState::delayed:
+            answer.reason = "retrying";
+            answer.next_check_ms = std::max<std::int64_t>(row->due_ms - now, 0);
+            if (row->error.is_object()) answer.detail = row->error.value("message", "");
+            break;
+        case JobState::waiting:
+            if (paused_) {
+                answer.reason = "paused";
+            } else if (dispatcher_.hold().active()) {
+                answer.reason = "held";
+                answer.detail = dispatcher_.hold().reason();
+            } else if (!row->job.key.empty()) {
+                answer.reason = "key_busy";
+                answer.detail = "waits for earlier jobs of the key '" + row->job.key + "'";
+            } else {
+                answer.detail = "waits for one of limits.parallel slots";
+            }
+            break;
+        case JobState::done:
+            answer.state = answer.reason = "done";
+            break;
+        default:
+            answer.state = answer.reason = "dead";
+    }
+    co_return Result<void>();
 }
 
 }  // namespace musher

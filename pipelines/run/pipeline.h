@@ -54,6 +54,8 @@ class Pipeline {
     void follow_pause(bool paused);
     /// One element of `status --json`'s pipelines.
     Json status(const Result<QueueStats>& stats) const;
+    /// Completes an answer whose file a job has: by the job's state.
+    Task<Result<void>> explain(Why& answer, Cancel& cancel);
     /// What is wrong, for /health; empty: nothing.
     std::string problem() const;
 

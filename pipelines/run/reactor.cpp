@@ -7,7 +7,6 @@
 #include "pipelines/queue/state_lock.h"
 #include "pipelines/run/emit.h"
 #include "pipelines/run/pipeline.h"
-#include "pipelines/queue/queue_server.h"
 #include "reactor/base/fd.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
@@ -174,25 +173,29 @@ Task<Result<Json>> Reactor::status(Cancel& cancel) {
 
 std::vector<TaskRow> Reactor::tasks() const { return state_->loop.root().rows(); }
 
-Task<Result<Json>> Reactor::why(std::string path, Cancel&) {
-    for (const auto& pipeline : state_->pipelines) {
-        const Why answer = pipeline->source().why(path);
+Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
+    Why answer;
+    Json pipeline;
+    for (const auto& each : state_->pipelines) {
+        answer = co_await each->source().why(path, cancel);
         if (answer.state.empty()) continue;
-        Json row{{"path", escape_name(path)},
-                 {"pipeline", pipeline->name()},
-                 {"state", answer.state},
-                 {"reason", answer.reason},
-                 {"since", answer.since_ms > 0 ? Json(format_time(answer.since_ms)) : Json()},
-                 {"next_check_ms", answer.next_check_ms},
-                 {"detail", answer.detail}};
-        co_return row;
+        pipeline = each->name();
+        if (!answer.job.empty()) MUSHER_CO_DO(co_await each->explain(answer, cancel));
+        break;
+    }
+    if (answer.state.empty()) {
+        answer.state = "unknown";
+        answer.reason = "unknown_folder";
+        answer.detail = "no pipeline watches this folder";
     }
     co_return Json{{"path", escape_name(path)},
-                   {"state", "unknown"},
-                   {"reason", "unknown_folder"},
-                   {"since", nullptr},
-                   {"next_check_ms", 0},
-                   {"detail", "no pipeline watches this folder"}};
+                   {"pipeline", pipeline},
+                   {"state", answer.state},
+                   {"reason", answer.reason},
+                   {"since", answer.since_ms > 0 ? Json(format_time(answer.since_ms)) : Json()},
+                   {"next_check_ms", answer.next_check_ms},
+                   {"job", answer.job.empty() ? Json() : Json(answer.job)},
+                   {"detail", answer.detail}};
 }
 
 Result<JobQueue*> Reactor::queue(const std::string& pipeline) {

@@ -39,13 +39,17 @@ struct Settlement {
     Json report;   // for a failed original: {error, job, story}
 };
 
+/// How an event came through admission: as a durable job, not at all because `when` is false, or
+/// as one that `dedupe` knows already.
+enum class Admission { stored, unwanted, duplicate };
+
 /// Travels with an event from its source to admission. Exactly one of the two is called, on the
 /// loop thread, before the Ticket is destroyed.
 class Ticket {
   public:
     virtual ~Ticket() = default;
-    /// The job is durable (or the event needs none: `filtered`). The source may forget it.
-    virtual void accepted(bool filtered) = 0;
+    /// The job is durable, or the event needs none: then it will never be settled.
+    virtual void accepted(Admission admission) = 0;
     /// Nothing was stored; the source keeps the event and tries again later.
     virtual void rejected(const Error& error) = 0;
 };

@@ -41,8 +41,9 @@ struct SourceContext {
 
 /// The answer to `musher why PATH`; empty state means "not mine".
 struct Why {
-    std::string state;
+    std::string state;       // waiting, taken, done, dead, ignored, gone
     std::string reason;      // the contract's list
+    std::string job;         // taken: whose state says the rest
     std::int64_t since_ms = 0;
     std::int64_t next_check_ms = 0;
     std::string detail;
@@ -66,7 +67,7 @@ class Source {
     virtual Task<Result<void>> recall(Event event, Cancel& cancel);
     /// {"ok": bool, "detail": text, …} for `status`.
     virtual Json status() const = 0;
-    virtual Why why(const std::string& /*path*/) const { return {}; }
+    virtual Task<Why> why(std::string path, Cancel& cancel);
     /// Real effects on a probe (create, rename, lease, connect) for `check --live`.
     virtual Task<std::vector<Problem>> probe(Cancel& cancel) = 0;
 };

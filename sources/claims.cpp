@@ -1,0 +1,100 @@
+#include "sources/claims.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "sources/look.h"
+#include "sources/tree_sample.h"
+#include "sources/work_path.h"
+
+namespace musher::hotfolder {
+
+namespace {
+constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+constexpr int kDepth = 64;
+
+struct CloseDir {
+    void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+Result<std::vector<std::string>> names_in(const Fd& folder) {
+    const int again = ::openat(folder.get(), ".", kFolderFlags);
+    const std::unique_ptr<DIR, CloseDir> dir(again < 0 ? nullptr : ::fdopendir(again));
+    if (!dir) return fail(errno_error(errno, "reading the work folder"));
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(dir.get())) {
+        const std::string name = entry->d_name;
+        if (name != "." && name != "..") names.push_back(name);
+    }
+    return names;
+}
+
+class Walk {
+  public:
+    explicit Walk(const Premises& premises) : premises_(premises) {}
+
+    /// `mirror` is relative to the work folder: "" or "=a/=b/".
+    Result<void> folder(const Fd& at, const std::string& mirror, int depth) {
+        if (depth > kDepth) return {};
+        MUSHER_TRY(const std::vector<std::string> names, names_in(at));
+        for (const std::string& name : names) {
+            if (name.starts_with('=')) {
+                const Fd below(::openat(at.get(), name.c_str(), kFolderFlags));
+                if (below) MUSHER_DO(folder(below, mirror + name + "/", depth + 1));
+            } else if (const auto claim = parse_claim_name(name)) {
+                MUSHER_DO(entry(at, mirror, name, *claim));
+            }
+        }
+        return {};
+    }
+
+    std::vector<Claim> found;
+
+  private:
+    Result<void> entry(const Fd& at, const std::string& mirror, const std::string& name,
+                       const ClaimName& parsed) {
+        Claim claim;
+        claim.id = parsed.id;
+        claim.name = parsed.name;
+        claim.subfolder = unmirror(mirror.substr(0, mirror.empty() ? 0 : mirror.size() - 1));
+        claim.path = premises_.work_path + "/" + mirror + name;
+        if (!parsed.own_folder) return add(at, name, std::move(claim));
+        const Fd own(::openat(at.get(), name.c_str(), kFolderFlags));
+        if (!own) return {};
+        MUSHER_TRY(const std::vector<std::string> inner, names_in(own));
+        if (inner.empty()) {
+            // kill -9 between making the folder and the claim, or after the original had left it.
+            ::unlinkat(at.get(), name.c_str(), AT_REMOVEDIR);
+            return {};
+        }
+        claim.name = inner.front();
+        claim.path += "/" + inner.front();
+        return add(own, inner.front(), std::move(claim));
+    }
+
+    Result<void> add(const Fd& at, const std::string& name, Claim claim) {
+        struct stat status{};
+        if (::fstatat(at.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return {};
+        claim.sample = sample_of(status);
+        const Fd opened(::openat(at.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+        if (opened && S_ISREG(status.st_mode)) claim.hops = read_hops(opened.get());
+        if (opened && S_ISDIR(status.st_mode)) claim.sample = look_at_tree(opened, false).sample;
+        found.push_back(std::move(claim));
+        return {};
+    }
+
+    const Premises& premises_;
+};
+}  // namespace
+
+Result<std::vector<Claim>> list_claims(const Premises& premises) {
+    if (!premises.work) return std::vector<Claim>();
+    Walk walk(premises);
+    MUSHER_DO(walk.folder(premises.work, "", 0));
+    return std::move(walk.found);
+}
+
+}  // namespace musher::hotfolder

@@ -1,0 +1,25 @@
+// Claims: what lies in a work folder, for recovery at start.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sources/file_sample.h"
+#include "sources/premises.h"
+
+namespace musher::hotfolder {
+
+struct Claim {
+    std::string path;       // absolute, raw
+    std::string id;
+    std::string subfolder;  // where in the hot folder it was
+    std::string name;       // raw
+    FileSample sample;
+    int hops = 0;
+};
+
+/// Everything claimed and not yet put away; empty leftovers of claims are removed. As many as were
+/// in the queue, so `limits.waiting` bounds it. Pool threads.
+Result<std::vector<Claim>> list_claims(const Premises& premises);
+
+}  // namespace musher::hotfolder

@@ -1,0 +1,194 @@
+#include "sources/farewell.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "reactor/base/log.h"
+#include "reactor/base/text.h"
+#include "reactor/base/uuid.h"
+#include "reactor/drivers/files.h"
+#include "sources/work_path.h"
+
+namespace musher::hotfolder {
+
+namespace {
+namespace fs = std::filesystem;
+
+constexpr int kMostNumbers = 1000;
+constexpr std::size_t kLongestReported = 200;  // with .report.json and a temporary name around it
+constexpr std::size_t kReportBytes = 4 << 20;
+
+std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+bool exists(const std::string& path) {
+    struct stat status{};
+    return ::lstat(path.c_str(), &status) == 0;
+}
+
+std::string report_name(const std::string& name) {
+    std::string stem = name;
+    if (stem.size() > kLongestReported) {
+        std::size_t cut = kLongestReported;
+        while ((static_cast<unsigned char>(stem[cut]) & 0xc0U) == 0x80U && cut > 1) --cut;
+        stem.resize(cut);
+    }
+    return stem + ".report.json";
+}
+
+/// A claim in a folder of its own leaves that folder behind.
+void leave_claim(const std::string& file) {
+    const std::string folder = folder_of(file);
+    if (is_uuid(name_of(folder))) ::rmdir(folder.c_str());
+}
+
+Result<void> write_report(const std::string& path, const Settlement& one) {
+    const std::string text =
+        one.report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    MUSHER_TRY(AtomicFile file, AtomicFile::create(folder_of(path), report_name(name_of(path)),
+                                                   0644, text.size()));
+    MUSHER_DO(write_all(file.fd().get(), text));
+    file.mark(one.event.id, 0);
+    // `fail`: a report of the same job is replaced, that of another one is a conflict.
+    const Result<std::string> written = file.commit(Collision::fail);
+    if (!written) return fail(written.error());
+    return {};
+}
+
+Result<void> make_folder(const std::string& folder) {
+    std::error_code failed;
+    fs::create_directories(folder, failed);
+    if (failed) return fail(errno_error(failed.value(), "creating " + escape_name(folder)));
+    return {};
+}
+
+/// The report first: an original in failed/ is never without one.
+Result<void> put_into_failed(const HotfolderRules& rules, const Settlement& one) {
+    const std::string wanted =
+        rules.failed + "/" + original_of(rules, one.event.file);
+    MUSHER_DO(make_folder(folder_of(wanted)));
+    for (int number = 1; number < kMostNumbers; ++number) {
+        const std::string name =
+            number == 1 ? name_of(wanted) : numbered_name(name_of(wanted), number);
+        const std::string to = folder_of(wanted) + "/" + name;
+        if (exists(to)) continue;
+        if (!exists(one.event.file)) return {};
+        const Result<void> reported = write_report(to, one);
+        if (!reported && reported.error().code == Errc::conflict) continue;
+        if (!reported) return reported;
+        const std::vector<Result<std::string>> moved =
+            move_files({Move{one.event.file, to, Collision::fail}});
+        if (moved.front()) {
+            leave_claim(one.event.file);
+            return {};
+        }
+        ::unlink((folder_of(to) + "/" + report_name(name)).c_str());
+        if (moved.front().error().code == Errc::not_found) return {};
+        if (moved.front().error().code != Errc::conflict) return fail(moved.front().error());
+    }
+    return fail(Errc::conflict, "too many files are named like " + escape_name(wanted),
+                "clear out " + rules.failed);
+}
+
+Result<void> remove_original(const std::string& file) {
+    std::error_code failed;
+    fs::remove_all(file, failed);
+    if (failed) return fail(errno_error(failed.value(), "removing " + escape_name(file)));
+    leave_claim(file);
+    return {};
+}
+
+/// The name is taken and may be neither numbered nor replaced.
+Result<void> refuse_done(const HotfolderRules& rules, const Settlement& one, const Error& error) {
+    Settlement refused = one;
+    refused.report = Json{{"error", to_json(error)}, {"job", {{"id", one.event.id}}},
+                          {"story", Json::array()}};
+    return put_into_failed(rules, refused);
+}
+
+Result<void> put_into_done(const HotfolderRules& rules,
+                           const std::vector<const Settlement*>& ended) {
+    std::vector<Move> moves;
+    moves.reserve(ended.size());
+    for (const Settlement* one : ended) {
+        const std::string to = rules.done.folder + "/" + original_of(rules, one->event.file);
+        moves.push_back(Move{one->event.file, to, rules.collision});
+    }
+    const std::vector<Result<std::string>> moved = move_files(moves);
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+        if (moved[i]) {
+            leave_claim(moves[i].from);
+            continue;
+        }
+        const Error& error = moved[i].error();
+        if (error.code == Errc::not_found && !exists(moves[i].from)) {
+            log::warning("hotfolder.original_gone",
+                         Json{{"file", escape_name(moves[i].from)}, {"job", ended[i]->event.id}});
+        } else if (error.code == Errc::conflict) {
+            MUSHER_DO(refuse_done(rules, *ended[i], error));
+        } else {
+            return fail(error);
+        }
+    }
+    return {};
+}
+
+/// The job that a file in failed/ belongs to, by its report; empty when there is none.
+std::string reported_job(const std::string& path) {
+    const std::string report = folder_of(path) + "/" + report_name(name_of(path));
+    const Result<std::string> text = read_small_file(report, kReportBytes);
+    if (!text) return "";
+    const Result<Json> read = parse_json(*text);
+    if (!read || !read->is_object() || !read->contains("job")) return "";
+    const Json& job = (*read)["job"];
+    return job.is_object() ? job.value("id", "") : "";
+}
+}  // namespace
+
+std::string original_of(const HotfolderRules& rules, const std::string& file) {
+    if (const auto claim = parse_work_path(file)) {
+        return join_relative(claim->subfolder, claim->name);
+    }
+    const std::size_t skip = rules.folder == "/" ? 1 : rules.folder.size() + 1;
+    return file.size() > skip ? file.substr(skip) : name_of(file);
+}
+
+Result<void> put_away(const HotfolderRules& rules, const std::vector<Settlement>& ended) {
+    std::vector<const Settlement*> done;
+    for (const Settlement& one : ended) {
+        if (one.outcome != musher::Outcome::done) {
+            MUSHER_DO(put_into_failed(rules, one));
+        } else if (rules.done.way == Farewell::Way::remove) {
+            MUSHER_DO(remove_original(one.event.file));
+        } else if (rules.done.way == Farewell::Way::move) {
+            done.push_back(&one);
+        }
+    }
+    return put_into_done(rules, done);
+}
+
+Result<void> bring_back(const HotfolderRules& rules, const std::string& job,
+                        const std::string& file) {
+    if (exists(file)) return {};
+    const std::string wanted = rules.failed + "/" + original_of(rules, file);
+    for (int number = 1; number < kMostNumbers; ++number) {
+        const std::string name =
+            number == 1 ? name_of(wanted) : numbered_name(name_of(wanted), number);
+        const std::string from = folder_of(wanted) + "/" + name;
+        if (!exists(from) || reported_job(from) != job) continue;  // gaps: people tidy up
+        MUSHER_DO(make_folder(folder_of(file)));
+        const std::vector<Result<std::string>> moved =
+            move_files({Move{from, file, Collision::fail}});
+        if (!moved.front()) return fail(moved.front().error());
+        ::unlink((folder_of(from) + "/" + report_name(name)).c_str());
+        return {};
+    }
+    return fail(Errc::not_found,
+                "the original " + escape_name(name_of(wanted)) + " of job " + job +
+                    " is no longer in " + rules.failed,
+                "drop the file into " + rules.folder + " again");
+}
+
+}  // namespace musher::hotfolder

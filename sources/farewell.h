@@ -1,0 +1,27 @@
+// Farewells: originals of finished jobs go to done/ or failed/, and back again for a replay.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reactor/component/event.h"
+#include "sources/hotfolder_rules.h"
+
+namespace musher::hotfolder {
+
+/// Where a file was before it was claimed, relative to the hot folder, raw.
+std::string original_of(const HotfolderRules& rules, const std::string& file);
+
+/// Moves each original where its outcome says, with a report beside a failed one; subfolders are
+/// kept. What is no longer there counts as moved. A done name that is taken under collision: fail
+/// goes to failed/. Pool threads.
+///
+/// kill -9 before a move: recovery finds the claim and its finished job, and comes here again.
+/// Between a report and its file: the same, and the report is known by its job and replaced.
+Result<void> put_away(const HotfolderRules& rules, const std::vector<Settlement>& ended);
+
+/// Brings a failed original back to `file`; `not_found` when failed/ has it no longer.
+Result<void> bring_back(const HotfolderRules& rules, const std::string& job,
+                        const std::string& file);
+
+}  // namespace musher::hotfolder

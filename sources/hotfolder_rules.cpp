@@ -1,0 +1,100 @@
+#include "sources/hotfolder_rules.h"
+
+#include <filesystem>
+
+#include "reactor/base/limits.h"
+
+namespace musher::hotfolder {
+
+namespace {
+// Candidates are small; a window of a scan must fit beside what already waits.
+constexpr std::size_t kCandidates = 8 * limits::kScanWindow;
+
+std::string clean(const std::string& path) {
+    std::string text = std::filesystem::path(path).lexically_normal();
+    while (text.size() > 1 && text.back() == '/') text.pop_back();
+    return text;
+}
+
+std::string place(const std::string& folder, const std::string& path) {
+    return path.starts_with('/') ? clean(path) : clean(folder + "/" + path);
+}
+
+/// Relative to the hot folder; empty for what lies elsewhere.
+std::string inside(const std::string& folder, const std::string& path) {
+    const std::string below = folder == "/" ? folder : folder + "/";
+    return path.starts_with(below) ? path.substr(below.size()) : "";
+}
+
+Order order_of(const std::string& word) {
+    if (word == "oldest") return Order::oldest;
+    return word == "name" ? Order::name : Order::none;
+}
+
+WatchMode watch_of(const std::string& word) {
+    if (word == "inotify") return WatchMode::inotify;
+    return word == "poll" ? WatchMode::poll : WatchMode::automatic;
+}
+
+Farewell farewell_of(const std::string& folder, const std::string& text) {
+    if (text == "delete") return {Farewell::Way::remove, ""};
+    if (text == "leave") return {Farewell::Way::leave, ""};
+    return {Farewell::Way::move, place(folder, text)};
+}
+}  // namespace
+
+Result<HotfolderRules> read_rules(const Options& options) {
+    HotfolderRules rules;
+    rules.folder = clean(options.text("path"));
+    MarkerPattern marker;
+    if (options.has("marker")) {
+        MUSHER_TRY(marker, MarkerPattern::parse(options.text("marker")));
+    }
+    const bool whole_folders = options.text("unit") == "folder";
+    rules.fail_unmatched = options.text("unmatched") == "fail";
+    rules.shared = options.flag("shared");
+    rules.done = farewell_of(rules.folder, options.text("done"));
+    rules.failed = place(rules.folder, options.text("failed"));
+    MUSHER_TRY(rules.collision, parse_collision(options.text("collision")));
+    rules.watch = watch_of(options.text("watch"));
+    rules.poll = options.duration("poll");
+    rules.rescan = options.duration("rescan");
+
+    rules.scan.names = NameRules(options.list("match"), options.list("ignore"), marker,
+                                 options.flag("case_sensitive"));
+    rules.scan.excluded = {".musher"};
+    for (const std::string& aside : {rules.done.folder, rules.failed}) {
+        const std::string relative = inside(rules.folder, aside);
+        if (!relative.empty()) rules.scan.excluded.push_back(relative);
+    }
+    rules.scan.folders_are_items = whole_folders;
+    rules.scan.enter_folders = options.flag("recursive") && !whole_folders;
+    rules.scan.unmatched_too = rules.fail_unmatched;
+
+    rules.look.marker = marker;
+    rules.look.min_size = static_cast<std::uint64_t>(options.integer("min_size"));
+    rules.look.whole_folders = whole_folders;
+    rules.look.in_place = options.text("claim") == "none";
+
+    rules.settle.settle = options.duration("settle");
+    rules.settle.order = order_of(options.text("order"));
+    rules.settle.capacity =
+        rules.settle.order == Order::none ? kCandidates : limits::kOrderWindow;
+    rules.settle.marker = marker;
+    return rules;
+}
+
+Result<void> check_rules(const Options& options) {
+    MUSHER_TRY(const HotfolderRules rules, read_rules(options));
+    if (rules.done.way == Farewell::Way::leave && !rules.look.in_place) {
+        return fail(Errc::usage, "`done` leave puts a file back where it would be taken again",
+                    "set claim: none, or name a folder");
+    }
+    if (rules.look.whole_folders && options.flag("recursive")) {
+        return fail(Errc::usage, "`recursive` has no meaning with unit: folder",
+                    "each folder in `path` is one job, with all that is below it");
+    }
+    return {};
+}
+
+}  // namespace musher::hotfolder
