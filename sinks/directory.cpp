@@ -20,7 +20,7 @@ Result<mode_t> parse_mode(const std::string& text) {
     unsigned mode = 0;
     const char* end = text.data() + text.size();
     if (std::from_chars(text.data(), end, mode, 8).ptr != end || text.empty() || mode > 07777) {
-        return fail(Errc::usage, "mode '" + text + "' is not octal digits such as 0644");
+        return fail(Errc::usage, "`mode` wants octal digits such as 0644, found `" + text + "`");
     }
     return static_cast<mode_t>(mode);
 }
@@ -52,7 +52,7 @@ Result<void> parse_owner(const std::string& text, Publication& into) {
 /// The last component is made when it is missing; a missing parent is more likely a mount that
 /// is away than a wish.
 Result<void> ensure_folder(const std::string& folder) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(folder.c_str(), &info) == 0) {
         if (S_ISDIR(info.st_mode)) return {};
         return fail(Errc::denied, folder + " is not a folder");
@@ -128,8 +128,7 @@ class Directory final : public Step {
         auto ensure = [&folder] { return ensure_folder(folder); };
         if (!wanted.prepared) MUSHER_CO_DO(co_await offload(context.loop, ensure));
         const auto make = [&context] { return std::make_shared<Publisher>(context.loop); };
-        const std::shared_ptr<Publisher> publisher =
-            context.pool.get<Publisher>("", Json(), make);
+        const std::shared_ptr<Publisher> publisher = context.pool.get<Publisher>("", Json(), make);
         MUSHER_CO_TRY(Published made, co_await publisher->publish(std::move(wanted)));
         StepResult result;
         result.receipt.emplace();
@@ -140,6 +139,10 @@ class Directory final : public Step {
     }
 };
 
+Result<void> check_directory(const Options& options) {
+    MUSHER_DO(parse_mode(options.text("mode")));
+    return {};
+}
 }  // namespace
 
 const Spec& directory_spec() {
@@ -179,7 +182,8 @@ steps:
   - directory: { to: "/srv/out/${event.date}" }
 )",
         Repeats::idempotent,
-        "to"};
+        "to",
+        check_directory};
     return kSpec;
 }
 

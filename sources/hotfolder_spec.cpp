@@ -45,7 +45,7 @@ std::vector<Option> options() {
         {.name = "rescan", .type = duration, .help = "time between safety scans beside events",
          .fallback = "60s", .least = 1000},
         {.name = "done", .type = path, .help = "where originals go: a folder, delete, or leave",
-         .fallback = "done", .folder = Folder::aside},
+         .fallback = "done", .choices = {"delete", "leave"}, .folder = Folder::aside},
         {.name = "failed", .type = path, .help = "where originals of dead jobs go, with a report",
          .fallback = "failed", .folder = Folder::aside},
         {.name = "collision", .type = choice,
@@ -89,7 +89,10 @@ source:
 steps:
   - checksum: { algorithm: sha256 }
   - directory: { to: /srv/archive }
-)"};
+)",
+        Repeats::never,
+        {},
+        hotfolder::check_rules};
     return kSpec;
 }
 

@@ -23,18 +23,11 @@ Result<Answer> run(const Call& call) {
     return answer;
 }
 
-/// A musher.yml by its content's first level, not by its name.
-bool is_daemon_file(const std::string& path) {
-    return std::filesystem::path(path).filename() == "musher.yml";
-}
-
 Result<Answer> check(const Call& call) {
     std::vector<std::string> paths = call.list("PATH");
     Configuration read;
     if (paths.empty()) {
         read = read_configuration(call.config);
-    } else if (paths.size() == 1 && is_daemon_file(paths.front())) {
-        read = read_configuration(paths.front());
     } else {
         read = read_pipelines(paths);
     }

@@ -2,141 +2,202 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <map>
 
 #include "pipelines/config/check_expressions.h"
 #include "pipelines/config/check_folders.h"
 #include "pipelines/config/daemon_reader.h"
 #include "pipelines/config/pipeline_reader.h"
+#include "pipelines/config/problems.h"
 #include "pipelines/config/yaml.h"
 
 namespace musher {
 
 namespace {
-
 namespace fs = std::filesystem;
 
-bool has_error(const std::vector<Problem>& problems, std::size_t from) {
-    return std::any_of(problems.begin() + static_cast<std::ptrdiff_t>(from), problems.end(),
-                       [](const Problem& p) { return p.severity == Problem::Severity::error; });
-}
+/// A path as it is named to people: what they wrote, from the working directory on.
+std::string shown_path(const fs::path& path) { return path.lexically_normal().string(); }
 
-void add_problem(std::vector<Problem>& problems, const std::string& file, std::string code,
-                 std::string message, std::string hint = "") {
-    const auto name = std::make_shared<const std::string>(file);
-    problems.push_back(Problem{Position{name, 0, 0}, Problem::Severity::error, std::move(code),
-                               std::move(message), std::move(hint)});
-}
-
-/// *.yml and *.yaml, sorted; editors' own files begin with a dot or end in ~.
-std::vector<std::string> yaml_files(const std::string& path, std::vector<Problem>& problems) {
+std::string absolute_path(const std::string& shown) {
     std::error_code failed;
-    if (!fs::is_directory(path, failed)) {
-        if (fs::exists(path, failed)) return {path};
-        add_problem(problems, path, "not_found", "there is no such file or directory",
-                    "create it, or change `pipelines` in musher.yml");
-        return {};
+    const fs::path path = fs::absolute(shown, failed);
+    return (failed ? fs::path(shown) : path).lexically_normal().string();
+}
+
+/// One file's text and tree.
+struct Source {
+    std::string shown;
+    std::string text;
+    Value root;
+};
+std::optional<Source> read_source(const std::string& shown, std::vector<Problem>& problems) {
+    std::optional<std::string> text = read_config_text(shown, problems);
+    if (!text) return std::nullopt;
+    std::optional<Value> root = parse_yaml(*text, shown, problems);
+    if (!root) return std::nullopt;
+    return Source{shown, std::move(*text), std::move(*root)};
+}
+
+class ConfigurationReader {
+  public:
+    explicit ConfigurationReader(const Catalogue& catalogue) : catalogue_(catalogue) {}
+
+    void read_daemon(Source source);
+    void read_daemon_file(const std::string& shown);
+    void read_path(const std::string& shown);
+    Configuration finish();
+
+  private:
+    void read_listed(const std::string& shown, const Position& at);
+    void read_pipeline_source(Source source);
+    void drop_faulty();
+
+    const Catalogue& catalogue_;
+    Configuration result_;
+    bool has_daemon_ = false;
+};
+
+void ConfigurationReader::read_daemon_file(const std::string& shown) {
+    if (auto source = read_source(shown_path(shown), result_.problems)) {
+        read_daemon(std::move(*source));
     }
+}
+
+void ConfigurationReader::read_daemon(Source source) {
+    result_.daemon = read_daemon_tree(source.root, absolute_path(source.shown), result_.problems);
+    has_daemon_ = true;
+    const Value* written = source.root.find("pipelines");
+    const fs::path folder = fs::path(source.shown).parent_path();
+    if (!written) {
+        if (result_.daemon.pipelines.empty()) return;  // of another version
+        return read_listed(shown_path(folder / "pipelines"), source.root.at);
+    }
+    std::vector<Value> paths = written->items;
+    if (!written->is(Value::Kind::list)) paths.push_back(*written);
+    for (const Value& path : paths) {
+        const bool text = path.is(Value::Kind::string) && !path.faulty && !path.text.empty();
+        if (text) read_listed(shown_path(folder / path.text), path.at);
+    }
+}
+
+void ConfigurationReader::read_listed(const std::string& shown, const Position& at) {
+    for (const std::string& file : list_pipeline_files(shown, at, result_.problems)) {
+        if (auto source = read_source(file, result_.problems)) {
+            read_pipeline_source(std::move(*source));
+        }
+    }
+}
+
+void ConfigurationReader::read_path(const std::string& path) {
+    const std::string shown = shown_path(path);
+    std::error_code failed;
+    const Position at{std::make_shared<const std::string>(shown), 0, 0};
+    if (fs::is_directory(shown, failed)) return read_listed(shown, at);
+    auto source = read_source(shown, result_.problems);
+    if (!source) return;
+    is_daemon_tree(source->root) ? read_daemon(std::move(*source))
+                                 : read_pipeline_source(std::move(*source));
+}
+
+void ConfigurationReader::read_pipeline_source(Source source) {
+    const Reading reading{catalogue_, has_daemon_ ? &result_.daemon : nullptr, result_.problems};
+    PipelineConfig config = read_pipeline_tree(source.root, absolute_path(source.shown), reading);
+    config.shown = source.shown;
+    config.text = std::move(source.text);
+    check_expressions(config, reading.daemon, result_.problems);
+    result_.pipelines.push_back(std::move(config));
+}
+
+/// A pipeline is as good as its file: whatever is reported in it counts, also from outside.
+void ConfigurationReader::drop_faulty() {
+    std::set<std::string> faulty;
+    for (const Problem& problem : result_.problems) {
+        const bool error = problem.severity == Problem::Severity::error;
+        if (error && problem.at.file) faulty.insert(*problem.at.file);
+    }
+    std::erase_if(result_.pipelines,
+                  [&](const PipelineConfig& pipeline) { return faulty.contains(pipeline.shown); });
+}
+
+Configuration ConfigurationReader::finish() {
+    check_together(result_.pipelines, result_.problems);
+    sort_problems(result_.problems);
+    drop_faulty();
+    return std::move(result_);
+}
+
+bool is_pipeline_file(const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    const bool yaml = name.ends_with(".yml") || name.ends_with(".yaml");
+    // .#a.yml and #a.yml# are Emacs', .a.yml.swp is vim's; ..data is Kubernetes'.
+    const bool temporary = name.front() == '.' || name.front() == '#' || name.front() == '~';
+    std::error_code failed;
+    return yaml && !temporary && !entry.is_directory(failed);
+}
+}  // namespace
+
+bool Configuration::ok() const { return !has_errors(problems); }
+
+std::vector<std::string> list_pipeline_files(const std::string& path, const Position& at,
+                                             std::vector<Problem>& problems) {
+    std::error_code failed;
+    if (fs::is_regular_file(path, failed)) return {path};
     std::vector<std::string> files;
-    for (auto entry = fs::directory_iterator(path, failed); !failed && entry != fs::end(entry);
+    for (fs::directory_iterator entry(path, failed), end; !failed && entry != end;
          entry.increment(failed)) {
-        const std::string name = entry->path().filename().string();
-        const std::string extension = entry->path().extension().string();
-        if (name.front() == '.' || (extension != ".yml" && extension != ".yaml")) continue;
-        files.push_back(entry->path().string());
+        if (is_pipeline_file(*entry)) files.push_back(shown_path(entry->path()));
     }
-    if (failed) add_problem(problems, path, "unreadable_folder", failed.message());
+    if (failed) {
+        add_error(problems, at, "unreadable",
+                  fmt::format("cannot read pipelines from {}: {}", path, failed.message()),
+                  "`pipelines` names a directory, or a list of directories and files");
+    }
     std::sort(files.begin(), files.end());
     return files;
 }
 
-/// Null when the file cannot be read or says nothing.
-Value read_yaml(const std::string& file, std::string& text, std::vector<Problem>& problems) {
-    auto read = read_config_text(file, problems);
-    if (!read) return Value{};
-    text = std::move(*read);
-    return parse_yaml(text, file, problems).value_or(Value{});
-}
-
-std::optional<PipelineConfig> read_one(const std::string& file, const DaemonConfig* daemon,
-                                       std::vector<Problem>& problems) {
-    const std::size_t before = problems.size();
-    std::string text;
-    const Value tree = read_yaml(file, text, problems);
-    if (has_error(problems, before) && tree.is(Value::Kind::null)) return std::nullopt;
-    PipelineConfig config = read_pipeline_tree(tree, file, daemon, problems);
-    config.text = std::move(text);
-    static const DaemonConfig kNone;
-    check_expressions(config, daemon ? *daemon : kNone, problems);
-    if (has_error(problems, before)) return std::nullopt;
-    return config;
-}
-
-void check_names(std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems) {
-    std::map<std::string, std::string> files;
-    std::erase_if(pipelines, [&](const PipelineConfig& config) {
-        const auto [seen, fresh] = files.emplace(config.name, config.file);
-        if (fresh) return false;
-        add_problem(problems, config.file, "duplicate_pipeline",
-                    fmt::format("the pipeline '{}' stands in {} already", config.name, seen->second),
-                    "give one of them another name with `pipeline:`");
-        return true;
-    });
-}
-
-void sort_problems(std::vector<Problem>& problems) {
-    std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {
-        static const std::string kNone;
-        const std::string& left = a.at.file ? *a.at.file : kNone;
-        const std::string& right = b.at.file ? *b.at.file : kNone;
-        return std::tie(left, a.at.line, a.at.column) < std::tie(right, b.at.line, b.at.column);
-    });
-}
-
-void read_all(const std::vector<std::string>& paths, const DaemonConfig* daemon,
-              Configuration& out) {
-    for (const std::string& path : paths) {
-        for (const std::string& file : yaml_files(path, out.problems)) {
-            auto config = read_one(fs::absolute(file).lexically_normal().string(), daemon,
-                                   out.problems);
-            if (config) out.pipelines.push_back(std::move(*config));
-        }
+void check_together(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems) {
+    std::map<std::string_view, const PipelineConfig*> named;
+    for (const PipelineConfig& pipeline : pipelines) {
+        if (pipeline.name.empty()) continue;
+        const auto [first, fresh] = named.emplace(pipeline.name, &pipeline);
+        if (fresh || first->second->file == pipeline.file) continue;
+        add_error(problems, pipeline.name_at, "duplicate_pipeline",
+                  fmt::format("two pipelines are named `{}`", pipeline.name),
+                  fmt::format("the other one is in {}", place_text(first->second->name_at)));
     }
-    check_names(out.pipelines, out.problems);
-    check_folders(out.pipelines, out.problems);
-    sort_problems(out.problems);
+    check_folders(pipelines, problems);
 }
 
-}  // namespace
-
-bool Configuration::ok() const { return !has_error(problems, 0); }
-
-Configuration read_configuration(const std::string& file) {
-    Configuration out;
-    const std::string path = fs::absolute(file).lexically_normal().string();
-    std::string text;
-    const Value tree = read_yaml(path, text, out.problems);
-    if (has_error(out.problems, 0)) return out;
-    out.daemon = read_daemon_tree(tree, path, out.problems);
-    if (out.daemon.pipelines.empty() && out.ok()) {
-        out.daemon.pipelines.push_back(
-            (fs::path(path).parent_path() / "pipelines").string());
-    }
-    read_all(out.daemon.pipelines, &out.daemon, out);
-    return out;
+Configuration read_configuration(const std::string& file, const Catalogue& catalogue) {
+    ConfigurationReader reader(catalogue);
+    reader.read_daemon_file(file);
+    return reader.finish();
 }
 
-Configuration read_pipelines(const std::vector<std::string>& paths) {
-    Configuration out;
-    read_all(paths, nullptr, out);
-    return out;
+Configuration read_pipelines(const std::vector<std::string>& paths, const Catalogue& catalogue) {
+    ConfigurationReader reader(catalogue);
+    for (const std::string& path : paths) reader.read_path(path);
+    return reader.finish();
 }
 
 std::optional<PipelineConfig> read_pipeline(const std::string& file, const DaemonConfig& daemon,
-                                            std::vector<Problem>& problems) {
-    return read_one(file, &daemon, problems);
+                                            std::vector<Problem>& problems,
+                                            const Catalogue& catalogue) {
+    std::vector<Problem> found;
+    std::optional<PipelineConfig> config;
+    if (auto source = read_source(shown_path(file), found)) {
+        const Reading reading{catalogue, &daemon, found};
+        config = read_pipeline_tree(source->root, absolute_path(source->shown), reading);
+        config->shown = source->shown;
+        config->text = std::move(source->text);
+        check_expressions(*config, &daemon, found);
+    }
+    if (has_errors(found)) config.reset();
+    sort_problems(found);
+    problems.insert(problems.end(), found.begin(), found.end());
+    return config;
 }
 
 }  // namespace musher

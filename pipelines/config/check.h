@@ -1,9 +1,11 @@
 // Reads and checks configuration: every fault of every file in one pass.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "pipelines/config/catalogue.h"
 #include "pipelines/config/daemon_file.h"
 #include "pipelines/config/pipeline_file.h"
 
@@ -13,18 +15,30 @@ namespace musher {
 /// --live` probes later, on the loop.
 struct Configuration {
     DaemonConfig daemon;
-    std::vector<PipelineConfig> pipelines;   // only those without errors
-    std::vector<Problem> problems;
-    bool ok() const;                         // no problem of severity error
+    std::vector<PipelineConfig> pipelines;  // only those without errors, by file
+    std::vector<Problem> problems;          // by file, line and column
+    bool ok() const;                        // no problem of severity error
 };
 
-/// `file`: a musher.yml. An unreadable file is a Problem like any other.
-Configuration read_configuration(const std::string& file);
-/// Pipeline files or directories on their own (`musher check PATH…`): connections unknown to
-/// them are not reported.
-Configuration read_pipelines(const std::vector<std::string>& paths);
+/// `file`: a musher.yml; its pipelines are read too. An unreadable file is a Problem like any
+/// other. Problems name files as `file` and `pipelines:` do, relative to the working directory.
+Configuration read_configuration(const std::string& file,
+                                 const Catalogue& catalogue = full_catalogue());
+/// Pipeline files, directories of them, and musher.yml files (`musher check PATH…`). Without a
+/// musher.yml its connections, env and vars are not judged.
+Configuration read_pipelines(const std::vector<std::string>& paths,
+                             const Catalogue& catalogue = full_catalogue());
 /// One pipeline file against an already read musher.yml, for live edits.
 std::optional<PipelineConfig> read_pipeline(const std::string& file, const DaemonConfig& daemon,
-                                            std::vector<Problem>& problems);
+                                            std::vector<Problem>& problems,
+                                            const Catalogue& catalogue = full_catalogue());
+/// What only shows when all pipelines are looked at together: names that are taken twice, files
+/// that go in circles, folders that two of them watch.
+void check_together(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems);
+
+/// *.yml and *.yaml in a directory, by name, without what editors leave there; a file itself.
+/// What cannot be listed is a Problem at `at`.
+std::vector<std::string> list_pipeline_files(const std::string& path, const Position& at,
+                                             std::vector<Problem>& problems);
 
 }  // namespace musher

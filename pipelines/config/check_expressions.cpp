@@ -1,126 +1,186 @@
 #include "pipelines/config/check_expressions.h"
 
+#include <fmt/format.h>
+
+#include "pipelines/config/problems.h"
+#include "pipelines/config/samples.h"
+#include "pipelines/config/tables.h"
 #include "pipelines/expr/lua_sandbox.h"
 #include "pipelines/expr/template.h"
 
 namespace musher {
 
 namespace {
-
-class Checker {
+class ExpressionCheck {
   public:
-    Checker(std::shared_ptr<LuaSandbox> sandbox, Bindings sample, std::vector<Problem>& problems)
-        : sandbox_(std::move(sandbox)), sample_(std::move(sample)), problems_(problems) {}
+    ExpressionCheck(const PipelineConfig& pipeline, const DaemonConfig* daemon,
+                    std::vector<Problem>& problems)
+        : pipeline_(pipeline),
+          samples_(pipeline, daemon),
+          sandbox_(LuaSandbox::create().value()),
+          problems_(problems) {}
 
-    void bare(const std::optional<Value>& value, bool condition);
-    void text(const std::optional<Value>& value);
-    void steps(const std::vector<StepConfig>& steps);
-    void options(const std::vector<Option>& table, const Value& map, std::string_view what);
+    void run();
 
   private:
-    void report(const Position& at, const Error& error) {
-        problems_.push_back(Problem{at, Problem::Severity::error, "bad_expression", error.message,
-                                    error.hint});
-    }
+    void steps(const std::vector<StepConfig>& list);
+    void options(const StepConfig& step);
+    void leaf(const Option& option, const Value& value);
+    void bare(const Value& value, bool condition);
+    void text(const Value& value);
+    std::optional<Json> evaluate(const Expression& expression);
+    void refuse(const Expression& expression, const Error& error);
+    bool comes_later(std::string_view unknown) const;
+
+    const PipelineConfig& pipeline_;
+    Samples samples_;
     std::shared_ptr<LuaSandbox> sandbox_;
-    Bindings sample_;
     std::vector<Problem>& problems_;
+    bool blind_ = false;  // inside a loop, whose variable has no sample: compile only
 };
 
-void Checker::bare(const std::optional<Value>& value, bool condition) {
-    if (!value) return;
-    const auto compiled = Expression::compile(sandbox_, value->text, value->at);
-    if (!compiled) return report(value->at, compiled.error());
-    if (condition) {
-        if (const auto tested = compiled->test(sample_); !tested) report(value->at, tested.error());
-    } else if (const auto result = compiled->evaluate(sample_); !result) {
-        report(value->at, result.error());
+void ExpressionCheck::run() {
+    if (pipeline_.when) bare(*pipeline_.when, true);
+    if (pipeline_.dedupe) bare(*pipeline_.dedupe, false);
+    if (pipeline_.key) text(*pipeline_.key);
+    samples_.enter_steps();
+    steps(pipeline_.steps);
+    samples_.enter_on_failure();
+    steps(pipeline_.on_failure);
+}
+
+void ExpressionCheck::steps(const std::vector<StepConfig>& list) {
+    for (const StepConfig& step : list) {
+        if (step.when) bare(*step.when, true);
+        options(step);
+        const bool blind =
+            std::exchange(blind_, blind_ || find_option(step.entry->spec.options, "as") != nullptr);
+        for (const StepBranch& branch : step.branches) {
+            if (branch.when) bare(*branch.when, true);
+            steps(branch.steps);
+        }
+        blind_ = blind;
+        samples_.add_step(step);
     }
 }
 
-void Checker::text(const std::optional<Value>& value) {
-    if (!value) return;
-    const auto compiled = TextTemplate::compile(sandbox_, value->text, value->at);
-    if (!compiled) return report(value->at, compiled.error());
-    if (const auto result = compiled->render(sample_); !result) report(value->at, result.error());
-}
-
-void Checker::options(const std::vector<Option>& table, const Value& map, std::string_view what) {
-    std::vector<Problem> found;
-    const OptionsTemplate compiled = OptionsTemplate::compile(sandbox_, table, map, what, found);
-    bool broken = false;
-    for (Problem& problem : found) {
-        // decode()'s own findings were reported when the file was read.
-        if (problem.code != "bad_expression") continue;
-        broken = true;
-        problems_.push_back(std::move(problem));
-    }
-    if (broken || !found.empty()) return;
-    if (const auto rendered = compiled.render(sample_); !rendered) {
-        report(map.at, rendered.error());
+void ExpressionCheck::options(const StepConfig& step) {
+    for (const Option& option : step.entry->spec.options) {
+        const Value* value = step.options.find(option.name);
+        if (!value) continue;
+        if (option.type == OptionType::expression) {
+            bare(*value, false);
+        } else if (option.type == OptionType::expression_map) {
+            for (const Value::Entry& entry : value->entries) bare(entry.value, false);
+        } else if (option.templated) {
+            leaf(option, *value);
+        }
     }
 }
 
-/// What a finished step shows, for the steps behind it.
-Json sample_outputs(const Spec& spec, const std::string& id) {
-    Json outputs = Json::object();
-    for (const Field& field : spec.fields) outputs[std::string(field.name)] = field.sample;
-    if (spec.kind == ComponentKind::sink) {
-        outputs.update(Json{{"step", id},
-                            {"sink", spec.name},
-                            {"target", "/somewhere"},
-                            {"bytes", 1000},
-                            {"sha256", std::string(64, '0')},
-                            {"time", "2026-01-01T00:00:00.000Z"}});
-    }
-    return outputs;
+void ExpressionCheck::leaf(const Option& option, const Value& value) {
+    for (const Value& item : value.items) leaf(option, item);
+    for (const Value::Entry& entry : value.entries) leaf(option, entry.value);
+    if (value.is(Value::Kind::string)) text(value);
 }
 
-void Checker::steps(const std::vector<StepConfig>& steps) {
-    for (const StepConfig& step : steps) {
-        bare(step.when, true);
-        options(step.entry->spec.options, step.options, step.kind);
-        sample_["steps"][step.id] = sample_outputs(step.entry->spec, step.id);
+void ExpressionCheck::bare(const Value& value, bool condition) {
+    const bool scalar =
+        !value.is(Value::Kind::null) && !value.is(Value::Kind::list) && !value.is(Value::Kind::map);
+    if (value.faulty || value.secret || !scalar) return;
+    Position at = value.at;
+    const auto expression = Expression::compile(sandbox_, value.text, value.content(), &at);
+    if (!expression) {
+        const bool quoted = value.text.find("${") != std::string::npos;
+        add_error(
+            problems_, at, "bad_expression", expression.error().message,
+            quoted ? "here the expression stands alone, without ${ }" : expression.error().hint);
+        return;
     }
-    sample_["steps"] = Json::object();
+    const std::optional<Json> result = evaluate(*expression);
+    if (!condition || !result || result->is_boolean()) return;
+    const std::string message = fmt::format("the condition `{}` is {}, not true or false",
+                                            expression->text(), kind_of(*result));
+    if (result->is_null()) {
+        add_warning(problems_, value.at, "not_a_condition", message + ", for a sample event",
+                    "compare it: … ~= nil");
+    } else {
+        add_error(problems_, value.at, "not_a_condition", message, "compare it with something");
+    }
 }
 
-Bindings sample_bindings(const PipelineConfig& config, const DaemonConfig& daemon) {
-    Json event{{"id", "0190f5d8-0000-7000-8000-000000000000"},
-               {"source", config.name},
-               {"key", ""},
-               {"time", "2026-01-01T00:00:00.000Z"},
-               {"date", "2026-01-01"}};
-    for (const Field& field : config.source->spec.fields) {
-        event[std::string(field.name)] = field.sample;
+void ExpressionCheck::text(const Value& value) {
+    if (value.faulty || value.secret || value.text.find("${") == std::string::npos) return;
+    Position at = value.at;
+    const auto compiled = TextTemplate::compile(sandbox_, value.text, value.content(), &at);
+    if (!compiled) {
+        add_error(problems_, at, "bad_expression", compiled.error().message, compiled.error().hint);
+        return;
     }
-    return Bindings{{"event", std::move(event)},
-                    {"job",
-                     {{"id", "0190f5d8-0000-7000-8000-000000000000"},
-                      {"attempt", 1},
-                      {"pipeline", config.name},
-                      {"error", "a sample error"}}},
-                    {"steps", Json::object()},
-                    {"body", {{"size", 1000}, {"sha256", std::string(64, '0')}}},
-                    {"env", daemon.environment},
-                    {"vars", daemon.vars},
-                    {"now", "2026-01-01T00:00:00.000Z"}};
+    for (const Expression* expression : compiled->expressions()) {
+        const std::optional<Json> result = evaluate(*expression);
+        if (!result || compiled->is_single()) continue;
+        if (result->is_structured()) {
+            add_error(problems_, expression->at(), "bad_expression",
+                      fmt::format("`{}` is {}, which has no place inside a text",
+                                  expression->text(), kind_of(*result)),
+                      "json(…) writes it as text");
+        }
+    }
 }
 
+std::optional<Json> ExpressionCheck::evaluate(const Expression& expression) {
+    if (blind_) return std::nullopt;
+    const Result<Json> result = expression.evaluate(samples_.bindings());
+    if (result) return *result;
+    refuse(expression, result.error());
+    return std::nullopt;
+}
+
+bool names_step(const std::vector<StepConfig>& steps, std::string_view unknown) {
+    return std::any_of(steps.begin(), steps.end(), [&](const StepConfig& step) {
+        if (unknown == "steps." + step.id || unknown == "steps[\"" + step.id + "\"]") return true;
+        return std::any_of(
+            step.branches.begin(), step.branches.end(),
+            [&](const StepBranch& branch) { return names_step(branch.steps, unknown); });
+    });
+}
+
+/// "unknown field event.siez in `event.siez > 0`" → "event.siez"; empty for other messages.
+std::string_view unknown_part(std::string_view message) {
+    for (const std::string_view prefix : {"unknown field ", "unknown name "}) {
+        if (!message.starts_with(prefix)) continue;
+        message.remove_prefix(prefix.size());
+        return message.substr(0, message.find(" in `"));
+    }
+    return {};
+}
+
+void ExpressionCheck::refuse(const Expression& expression, const Error& error) {
+    const std::string_view unknown = unknown_part(error.message);
+    if (unknown.empty()) {
+        add_warning(problems_, expression.at(), "fails_on_sample",
+                    "on a sample event: " + error.message, error.hint);
+        return;
+    }
+    if (samples_.is_open(unknown)) return;
+    const std::size_t offset = expression.text().find(unknown);
+    const Position at = offset == std::string::npos
+                            ? expression.at()
+                            : position_in(expression.at(), expression.text(), offset);
+    add_error(problems_, at, "unknown_field", error.message,
+              comes_later(unknown) ? "that step comes later" : error.hint);
+}
+
+/// Whether "steps.small" names a step of the file: then it has not run yet.
+bool ExpressionCheck::comes_later(std::string_view unknown) const {
+    return names_step(pipeline_.steps, unknown) || names_step(pipeline_.on_failure, unknown);
+}
 }  // namespace
 
-void check_expressions(const PipelineConfig& config, const DaemonConfig& daemon,
+void check_expressions(const PipelineConfig& pipeline, const DaemonConfig* daemon,
                        std::vector<Problem>& problems) {
-    if (!config.source) return;
-    auto sandbox = LuaSandbox::create();
-    MUSHER_CHECK(sandbox.has_value());
-    Checker checker(std::move(*sandbox), sample_bindings(config, daemon), problems);
-    checker.bare(config.when, true);
-    checker.text(config.key);
-    checker.bare(config.dedupe, false);
-    checker.options(config.source->spec.options, config.source_options, config.source_kind);
-    checker.steps(config.steps);
-    checker.steps(config.on_failure);
+    ExpressionCheck(pipeline, daemon, problems).run();
 }
 
 }  // namespace musher

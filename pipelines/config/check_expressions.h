@@ -1,4 +1,4 @@
-// Compiles every expression of a pipeline and evaluates it on its source's sample event.
+// Compiles every expression of a pipeline and evaluates it on samples.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,10 @@
 
 namespace musher {
 
-/// Faults are placed where the expression stands. Nothing outside is touched.
-void check_expressions(const PipelineConfig& config, const DaemonConfig& daemon,
+/// What does not compile, an unknown field and a `when` that is neither true nor false are errors,
+/// placed where they stand in the YAML; what only fails on the sample is a warning. `daemon` may
+/// be null: then env and vars are not judged.
+void check_expressions(const PipelineConfig& pipeline, const DaemonConfig* daemon,
                        std::vector<Problem>& problems);
 
 }  // namespace musher

@@ -2,138 +2,147 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <set>
+#include "pipelines/config/folder_use.h"
+#include "pipelines/config/problems.h"
 
 namespace musher {
 
 namespace {
-
-namespace fs = std::filesystem;
-
-struct Outlet {
-    std::size_t pipeline;
-    std::string path;
-    Position at;
+/// A file that one pipeline writes and another one, or itself, takes.
+struct Edge {
+    std::size_t from;
+    std::size_t to;
+    const WrittenFolder* written;
+    const WatchedFolder* watched;
 };
 
-struct Inlet {
-    std::string path;
-    bool recursive = false;
-    Position at;
-};
-
-/// Absolute and without links where it exists; a path that is a template is not known.
-std::string known_path(const PipelineConfig& config, const Value* value) {
-    if (!value || value->text.empty() || value->text.find("${") != std::string::npos) return "";
-    fs::path path = value->text;
-    if (path.is_relative()) path = fs::path(config.folder) / path;
-    std::error_code failed;
-    const fs::path resolved = fs::weakly_canonical(path, failed);
-    std::string text = (failed ? path.lexically_normal() : resolved).string();
-    while (text.size() > 1 && text.back() == '/') text.pop_back();
-    return text;
-}
-
-Inlet inlet_of(const PipelineConfig& config) {
-    Inlet inlet;
-    const Value* path = config.source_options.find("path");
-    if (config.source_kind != "hotfolder" || !path) return inlet;
-    inlet.path = known_path(config, path);
-    inlet.at = path->at;
-    const Value* recursive = config.source_options.find("recursive");
-    inlet.recursive = recursive && recursive->boolean;
-    return inlet;
-}
-
-bool reads(const Inlet& inlet, const std::string& folder) {
-    if (inlet.path.empty() || folder.empty()) return false;
-    return folder == inlet.path || (inlet.recursive && folder.rfind(inlet.path + "/", 0) == 0);
-}
-
-class Graph {
+class FolderGraph {
   public:
-    Graph(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems)
-        : pipelines_(pipelines), problems_(problems) {
-        for (std::size_t i = 0; i < pipelines.size(); ++i) {
-            inlets_.push_back(inlet_of(pipelines[i]));
-            collect(i, pipelines[i].steps);
-            collect(i, pipelines[i].on_failure);
-        }
-    }
-    void report_cycles();
-    void report_shared_inlets();
+    FolderGraph(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems);
+    void report_circles();
+    void report_shared();
 
   private:
-    void collect(std::size_t pipeline, const std::vector<StepConfig>& steps);
-    bool leads_to(std::size_t from, std::size_t target, std::set<std::size_t>& seen) const;
+    void report_circle(const Edge& edge);
+    /// Those that may see a file in that folder: few, of thousands.
+    std::vector<std::size_t> watchers_of(const std::string& folder) const;
+    /// The edges of a shortest way, empty when there is none.
+    std::vector<const Edge*> way(std::size_t from, std::size_t to) const;
 
     const std::vector<PipelineConfig>& pipelines_;
     std::vector<Problem>& problems_;
-    std::vector<Inlet> inlets_;
-    std::vector<Outlet> outlets_;
+    std::vector<FolderUse> uses_;
+    std::map<std::string, std::vector<std::size_t>> watching_;  // by path
+    std::vector<std::vector<Edge>> edges_;                      // by `from`
 };
 
-void Graph::collect(std::size_t pipeline, const std::vector<StepConfig>& steps) {
-    for (const StepConfig& step : steps) {
-        const Value* to = step.kind == "directory" ? step.options.find("to") : nullptr;
-        const std::string path = known_path(pipelines_[pipeline], to);
-        if (!path.empty()) outlets_.push_back(Outlet{pipeline, path, to->at});
+FolderGraph::FolderGraph(const std::vector<PipelineConfig>& pipelines,
+                         std::vector<Problem>& problems)
+    : pipelines_(pipelines), problems_(problems), edges_(pipelines.size()) {
+    for (const PipelineConfig& pipeline : pipelines) uses_.push_back(folder_use(pipeline));
+    for (std::size_t i = 0; i < uses_.size(); ++i) {
+        if (uses_[i].watched) watching_[uses_[i].watched->path].push_back(i);
     }
-}
-
-bool Graph::leads_to(std::size_t from, std::size_t target, std::set<std::size_t>& seen) const {
-    if (from == target) return true;
-    if (!seen.insert(from).second) return false;
-    for (const Outlet& outlet : outlets_) {
-        if (outlet.pipeline != from) continue;
-        for (std::size_t next = 0; next < inlets_.size(); ++next) {
-            if (reads(inlets_[next], outlet.path) && leads_to(next, target, seen)) return true;
-        }
-    }
-    return false;
-}
-
-void Graph::report_cycles() {
-    for (const Outlet& outlet : outlets_) {
-        for (std::size_t next = 0; next < inlets_.size(); ++next) {
-            std::set<std::size_t> seen;
-            if (!reads(inlets_[next], outlet.path) || !leads_to(next, outlet.pipeline, seen)) {
-                continue;
+    for (std::size_t from = 0; from < uses_.size(); ++from) {
+        for (const WrittenFolder& written : uses_[from].written) {
+            for (const std::size_t to : watchers_of(written.path)) {
+                if (from == to && written.aside) continue;
+                const WatchedFolder& watched = *uses_[to].watched;
+                if (!feeds(written, watched)) continue;
+                edges_[from].push_back(Edge{from, to, &written, &watched});
             }
-            problems_.push_back(Problem{
-                outlet.at, Problem::Severity::error, "cycle",
-                fmt::format("what is written to {} is read again by the hot folder of '{}' ({}:{})",
-                            outlet.path, pipelines_[next].name, *inlets_[next].at.file,
-                            inlets_[next].at.line),
-                "write to a folder that no pipeline on the way watches"});
         }
     }
 }
 
-void Graph::report_shared_inlets() {
-    for (std::size_t i = 0; i < inlets_.size(); ++i) {
-        for (std::size_t j = 0; j < i; ++j) {
-            if (inlets_[i].path.empty() || inlets_[i].path != inlets_[j].path) continue;
-            const Value* mine = pipelines_[i].source_options.find("match");
-            const Value* other = pipelines_[j].source_options.find("match");
-            if (mine && other && mine->to_json(true) != other->to_json(true)) continue;
-            problems_.push_back(Problem{
-                inlets_[i].at, Problem::Severity::error, "shared_folder",
-                fmt::format("'{}' watches {} already ({}:{}); each file would go to either",
-                            pipelines_[j].name, inlets_[i].path, *inlets_[j].at.file,
-                            inlets_[j].at.line),
-                "give each pipeline a folder of its own, or different `match` patterns"});
+std::vector<std::size_t> FolderGraph::watchers_of(const std::string& folder) const {
+    std::vector<std::size_t> found;
+    // The folder itself, then every folder above it.
+    for (std::string path = folder; !path.empty(); path.resize(path.rfind('/'))) {
+        const auto here = watching_.find(path);
+        if (here != watching_.end()) {
+            found.insert(found.end(), here->second.begin(), here->second.end());
         }
+    }
+    if (const auto root = watching_.find("/"); root != watching_.end() && folder != "/") {
+        found.insert(found.end(), root->second.begin(), root->second.end());
+    }
+    return found;
+}
+
+std::vector<const Edge*> FolderGraph::way(std::size_t from, std::size_t to) const {
+    std::map<std::size_t, const Edge*> reached;  // by the edge that came there first
+    std::deque<std::size_t> front{from};
+    while (!front.empty() && !reached.contains(to)) {
+        for (const Edge& edge : edges_[front.front()]) {
+            if (reached.emplace(edge.to, &edge).second) front.push_back(edge.to);
+        }
+        front.pop_front();
+    }
+    std::vector<const Edge*> edges;
+    if (!reached.contains(to)) return edges;
+    for (std::size_t at = to; edges.empty() || at != from; at = edges.back()->from) {
+        edges.push_back(reached.at(at));
+    }
+    std::reverse(edges.begin(), edges.end());
+    return edges;
+}
+
+void FolderGraph::report_circles() {
+    for (const std::vector<Edge>& edges : edges_) {
+        for (const Edge& edge : edges) report_circle(edge);
     }
 }
 
+void FolderGraph::report_circle(const Edge& edge) {
+    const std::string& name = pipelines_[edge.from].name;
+    std::string watches =
+        fmt::format("{} is watched in {}", edge.watched->path, place_text(edge.watched->at));
+    if (edge.from == edge.to) {
+        add_error(
+            problems_, edge.written->at, "circle",
+            fmt::format("`{}` writes into the folder that this pipeline watches", edge.written->by),
+            watches + "; write to another one");
+        return;
+    }
+    const std::vector<const Edge*> back = way(edge.to, edge.from);
+    if (back.empty()) return;
+    std::string names = name;
+    for (const Edge* step : back) {
+        names += " → " + pipelines_[step->from].name;
+        watches += fmt::format(", {} in {}", step->watched->path, place_text(step->watched->at));
+    }
+    add_error(
+        problems_, edge.written->at, "circle",
+        fmt::format("`{}` sends files round in a circle: {} → {}", edge.written->by, names, name),
+        watches);
+}
+
+void FolderGraph::report_shared() {
+    for (std::size_t i = 0; i < uses_.size(); ++i) {
+        if (!uses_[i].watched) continue;
+        for (const std::size_t j : watchers_of(uses_[i].watched->path)) {
+            const bool same_folder = uses_[i].watched->path == uses_[j].watched->path;
+            // Of two that watch one folder, the later one is told.
+            if (j == i || (same_folder && j > i)) continue;
+            const WatchedFolder& mine = *uses_[i].watched;
+            const WatchedFolder& other = *uses_[j].watched;
+            if (!share_files(mine, other)) continue;
+            add_error(problems_, mine.at, "shared_folder",
+                      fmt::format("the pipelines {} and {} would take the same files of {}",
+                                  pipelines_[j].name, pipelines_[i].name, mine.path),
+                      fmt::format("the other one is {}; give each its own folder, or `match` that "
+                                  "exclude each other",
+                                  place_text(other.at)));
+        }
+    }
+}
 }  // namespace
 
 void check_folders(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems) {
-    Graph graph(pipelines, problems);
-    graph.report_cycles();
-    graph.report_shared_inlets();
+    FolderGraph graph(pipelines, problems);
+    graph.report_circles();
+    graph.report_shared();
 }
 
 }  // namespace musher

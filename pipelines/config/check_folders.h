@@ -1,4 +1,4 @@
-// Folders that feed themselves: a sink that writes where a hot folder reads.
+// Files that would go round in circles, or to either of two pipelines.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,10 @@
 
 namespace musher {
 
-/// Reports cycles of sinks and hot folders (directly or through other pipelines) and two hot
-/// folders on one path. Only static paths are known here; hop counts catch the rest at run time.
+/// Looks at all pipelines together: at the folders that their sources watch and that their steps
+/// write to, as far as those are known before any event. Reported are
+/// - a circle: what a pipeline writes comes back to it, directly or through others;
+/// - two pipelines that watch one folder and would both take the same file.
 void check_folders(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems);
 
 }  // namespace musher

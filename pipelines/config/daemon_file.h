@@ -1,30 +1,26 @@
 // musher.yml, checked.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "pipelines/config/pipeline_file.h"
 #include "reactor/component/connections.h"
+#include "reactor/drivers/redis_target.h"
 
 namespace musher {
 
 struct RedisConfig {
-    std::string url;          // redis://[user:password@]host:port/db, unix:/path; holds secrets
-    std::vector<std::string> sentinels;  // host:port; with `master`, instead of url
-    std::string master;
-    std::string user, password, sentinel_password;
-    int db = 0;
-    bool fsync_always = true; // appendfsync of the embedded server
-    bool embedded = true;     // no `queue:` given
+    bool embedded = true;      // no `queue: redis:` given
+    bool fsync_always = true;  // appendfsync of the embedded server
+    RedisTarget target;        // unless embedded; holds secrets
 };
 
 struct DaemonConfig {
-    std::string file;         // absolute; empty when made from flags
+    std::string file;  // absolute; empty when made from flags
     std::string folder;
-    std::string state;        // absolute
-    std::string node;         // name shown
+    std::string state;  // absolute
+    std::string node;   // name shown
     std::string timezone = "UTC";
     std::vector<std::string> pipelines;  // absolute paths of directories and files
     RedisConfig queue;
@@ -37,6 +33,8 @@ struct DaemonConfig {
     std::string log_tty;
     Duration history_keep = std::chrono::hours(24 * 7);
     int history_jobs = 100'000;
+    std::string sentry_dsn;  // empty: none; a secret
+    std::string sentry_level = "error";
     Connections connections;
     Json environment = Json::object();  // seen as env
     Json vars = Json::object();

@@ -3,225 +3,221 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
+#include "pipelines/config/connections.h"
+#include "pipelines/config/problems.h"
 #include "pipelines/config/tables.h"
-#include "reactor/base/text.h"
-#include "reactor/drivers/redis_target.h"
+#include "reactor/base/limits.h"
 
 namespace musher {
 
 namespace {
-
-constexpr std::size_t kSocketPathBytes = 107;  // sun_path, less its final zero
-
-class Reader {
+class DaemonReader {
   public:
-    Reader(const std::string& file, std::vector<Problem>& problems)
-        : folder_(std::filesystem::path(file).parent_path().string()), problems_(problems) {
+    DaemonReader(const Value& root, const std::string& file, std::vector<Problem>& problems)
+        : root_(root), folder_(std::filesystem::path(file).parent_path()), problems_(problems) {
         config_.file = file;
-        config_.folder = folder_;
+        config_.folder = folder_.string();
     }
-    DaemonConfig read(const Value& tree);
+    DaemonConfig read();
 
   private:
-    void error(const Position& at, std::string code, std::string message, std::string hint = "") {
-        problems_.push_back(Problem{at, Problem::Severity::error, std::move(code),
-                                    std::move(message), std::move(hint)});
+    void read_state(const Options& top);
+    void read_timezone(const Options& top);
+    void read_queue(const Options& queue);
+    void read_http(const Options& http);
+    void read_log(const Options& log);
+    void read_history(const Options& history);
+    void read_sentry(const Options& top);
+    void refuse_templates(const Value& value);
+    Json read_names(std::string_view key);
+    std::string absolute(const std::string& path) const {
+        return (folder_ / path).lexically_normal().string();
     }
-    Options section(const Value& tree, std::string_view name, const std::vector<Option>& table);
-    std::string absolute(const std::string& path) const;
-    void read_state(const Value& tree, const Options& top);
-    void read_queue(const Value& tree);
-    void read_redis(const Value& value);
-    void read_http(const Value& tree);
-    void read_connections(const Value& tree);
-    void read_connection(const Value::Entry& named);
-    void check_redis_url(const std::string& url, const Position& at);
+    /// Where `path` ("http", "listen") stands, or what is nearest above it.
+    Position place(std::initializer_list<std::string_view> path) const;
 
-    std::string folder_;
+    const Value& root_;
+    std::filesystem::path folder_;
     std::vector<Problem>& problems_;
     DaemonConfig config_;
 };
 
-std::string Reader::absolute(const std::string& path) const {
-    return std::filesystem::path(folder_ + "/").append(path).lexically_normal().string();
-}
-
-Options Reader::section(const Value& tree, std::string_view name,
-                        const std::vector<Option>& table) {
-    Value none;
-    none.kind = Value::Kind::map;
-    none.at = tree.at;
-    const Value* given = tree.find(name);
-    return decode(table, given ? *given : none, name, problems_);
-}
-
-DaemonConfig Reader::read(const Value& tree) {
-    const std::size_t before = problems_.size();
-    const Options top = decode(daemon_table(), tree, "musher.yml", problems_);
-    if (!tree.is(Value::Kind::map) || problems_.size() != before) return config_;
-    read_state(tree, top);
-    config_.timezone = top.text("timezone");
-    if (const auto date = format_date(0, config_.timezone); !date) {
-        error(tree.find("timezone")->at, "bad_zone", date.error().message, date.error().hint);
-    }
+DaemonConfig DaemonReader::read() {
+    if (!check_version(root_, problems_)) return std::move(config_);
+    refuse_templates(root_);
+    const Options top = decode(daemon_table(), root_, "musher.yml", problems_);
+    if (!root_.is(Value::Kind::map)) return std::move(config_);
+    read_state(top);
+    read_timezone(top);
     for (const std::string& path : top.list("pipelines")) {
         config_.pipelines.push_back(absolute(path));
     }
-    read_queue(tree);
-    read_http(tree);
-    const Options log = section(tree, "log", log_table());
-    config_.log_level = log.text("level");
-    config_.log_to = log.text("to");
-    if (config_.log_to != "stderr" && config_.log_to != "journald") {
-        config_.log_to = absolute(config_.log_to);
+    read_queue(top.section("queue"));
+    read_http(top.section("http"));
+    read_log(top.section("log"));
+    read_history(top.section("history"));
+    read_sentry(top);
+    if (const Value* connections = root_.find("connections")) {
+        config_.connections = read_connections(*connections, problems_);
     }
-    config_.log_tty = log.text("tty");
-    const Options history = section(tree, "history", history_table());
-    if (problems_.size() == before) {
-        config_.history_keep = history.duration("keep");
-        config_.history_jobs = static_cast<int>(history.integer("jobs"));
-    }
-    section(tree, "sentry", sentry_table());
-    read_connections(tree);
-    if (top.has("environment")) config_.environment = top.json("environment");
-    if (const Value* vars = tree.find("vars")) config_.vars = vars->to_json(true);
-    return config_;
+    config_.environment = read_names("environment");
+    config_.vars = read_names("vars");
+    return std::move(config_);
 }
 
-void Reader::read_state(const Value& tree, const Options& top) {
-    config_.state = absolute(top.text("state"));
-    while (config_.state.size() > 1 && config_.state.back() == '/') config_.state.pop_back();
+Position DaemonReader::place(std::initializer_list<std::string_view> path) const {
+    const Value* at = &root_;
+    for (const std::string_view key : path) {
+        const Value* next = at->find(key);
+        if (!next) break;
+        at = next;
+    }
+    return at->at;
+}
+
+/// Here nothing renders a ${…}: it would be taken for text, without a word.
+void DaemonReader::refuse_templates(const Value& value) {
+    for (const Value& item : value.items) refuse_templates(item);
+    for (const Value::Entry& entry : value.entries) refuse_templates(entry.value);
+    if (!value.is(Value::Kind::string) || value.secret) return;
+    if (value.text.find("${") == std::string::npos) return;
+    add_error(problems_, value.at, "template_here", "${…} is only rendered in pipeline files",
+              "write the whole value as !env NAME or !file PATH");
+}
+
+void DaemonReader::read_state(const Options& top) {
+    config_.state = top.text("state");
+    while (config_.state.size() > 1 && config_.state.ends_with('/')) config_.state.pop_back();
     config_.node = top.text("node");
     if (config_.node.empty()) {
         char host[256] = "";
-        if (gethostname(host, sizeof host - 1) == 0) config_.node = host;
+        if (::gethostname(host, sizeof host - 1) == 0) config_.node = host;
     }
-    const std::string longest = config_.state + "/redis/redis.sock";
-    if (longest.size() > kSocketPathBytes) {
-        const Value* state = tree.find("state");
-        error(state ? state->at : tree.at, "path_too_long",
-              fmt::format("the socket {} would have {} bytes; the system takes {}", longest,
-                          longest.size(), kSocketPathBytes),
-              "choose a shorter `state` directory");
-    }
+    // Of both sockets in it, control.sock and redis/redis.sock, the longer one.
+    const std::string socket = config_.state + "/redis/redis.sock";
+    if (socket.size() <= limits::kSocketPath) return;
+    add_error(problems_, place({"state"}), "path_too_long",
+              fmt::format("the socket {} would have a path of {} bytes, and {} is the most", socket,
+                          socket.size(), limits::kSocketPath),
+              "choose a shorter state directory");
 }
 
-void Reader::check_redis_url(const std::string& url, const Position& at) {
-    if (const auto target = RedisTarget::from_url(url); !target) {
-        error(at, "bad_url", target.error().message, target.error().hint);
-    }
+void DaemonReader::read_timezone(const Options& top) {
+    config_.timezone = top.text("timezone");
+    const Result<std::string> date = format_date(0, config_.timezone);
+    if (date || !top.has("timezone")) return;
+    add_error(problems_, place({"timezone"}), "unknown_timezone", date.error().message,
+              date.error().hint);
 }
 
-void Reader::read_queue(const Value& tree) {
-    const Options queue = section(tree, "queue", queue_table());
-    if (queue.has("appendfsync")) config_.queue.fsync_always = queue.text("appendfsync") == "always";
-    const Value* given = tree.find("queue");
+void DaemonReader::read_queue(const Options& queue) {
+    config_.queue.fsync_always = queue.text("appendfsync") != "everysec";
+    const Value* given = root_.find("queue");
     const Value* redis = given ? given->find("redis") : nullptr;
-    if (redis) read_redis(*redis);
-}
-
-void Reader::read_redis(const Value& value) {
-    RedisConfig& out = config_.queue;
-    out.embedded = false;
-    if (value.is(Value::Kind::string)) {
-        out.url = value.text;
-        check_redis_url(out.url, value.at);
+    if (!redis) {
+        if (given && given->is(Value::Kind::map) && !given->find("appendfsync")) {
+            add_error(problems_, given->at, "missing_option", "queue needs the option `redis`",
+                      "leave `queue` out for a private redis-server");
+        }
         return;
     }
-    const Options redis = decode(redis_table(), value, "redis", problems_);
-    out.url = redis.text("url");
-    out.sentinels = redis.list("sentinels");
-    out.master = redis.text("master");
-    out.user = redis.text("user");
-    out.password = redis.text("password");
-    out.sentinel_password = redis.text("sentinel_password");
-    if (redis.has("db")) out.db = static_cast<int>(redis.integer("db"));
-    if (!out.url.empty()) check_redis_url(out.url, value.find("url")->at);
-    if (out.url.empty() == out.sentinels.empty()) {
-        error(value.at, "bad_redis", "redis wants either a url or sentinels");
-    } else if (!out.sentinels.empty() && out.master.empty()) {
-        error(value.at, "missing_option", "sentinels need the option 'master'",
-              "the master's name in the Sentinels' configuration");
+    config_.queue.embedded = false;
+    const Options options = queue.section("redis");
+    const Value written = with_shorthand(*redis, "url");
+    if (written.is(Value::Kind::map)) check_redis(options, written, problems_);
+    if (auto target = RedisTarget::from_options(options.values())) {
+        config_.queue.target = std::move(*target);
     }
 }
 
-bool is_loopback(const std::string& listen) {
-    const std::string host = listen.substr(0, listen.rfind(':'));
-    return host.rfind("127.", 0) == 0 || host == "localhost" || host == "[::1]";
+bool is_loopback(const std::string& host) {
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
-void Reader::read_http(const Value& tree) {
-    const Options http = section(tree, "http", http_table());
+void DaemonReader::read_http(const Options& http) {
     config_.http_listen = http.text("listen");
     config_.http_token = http.text("token");
     config_.http_path_prefix = http.text("path_prefix");
-    if (http.has("users_file")) config_.http_users_file = absolute(http.text("users_file"));
+    config_.http_users_file = http.text("users_file");
+    const std::string& prefix = config_.http_path_prefix;
+    if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/'))) {
+        add_error(problems_, place({"http", "path_prefix"}), "bad_path",
+                  "`path_prefix` begins with a slash and ends without one", "write /musher");
+    }
     if (config_.http_listen.empty()) return;
-    const Position& at = tree.find("http")->find("listen")->at;
-    if (const auto parsed = HostPort::parse(config_.http_listen, 8470); !parsed) {
-        error(at, "bad_address", parsed.error().message, parsed.error().hint);
-    } else if (!is_loopback(config_.http_listen) && config_.http_token.empty()) {
-        error(at, "open_port",
-              fmt::format("{} can be reached from other hosts and no token is set",
-                          config_.http_listen),
-              "add `token: !file PATH` under http:, or listen on 127.0.0.1");
-    }
-}
-
-void Reader::read_connections(const Value& tree) {
-    const Value* connections = tree.find("connections");
-    if (!connections) return;
-    if (!connections->is(Value::Kind::map)) {
-        error(connections->at, "bad_type", "connections wants NAME: { KIND: { options } }");
+    const Position at = place({"http", "listen"});
+    const Result<HostPort> listen = HostPort::parse(config_.http_listen, 0);
+    if (!listen || listen->port == 0) {
+        add_error(
+            problems_, at, "bad_address",
+            listen ? fmt::format("`{}` has no port", config_.http_listen) : listen.error().message,
+            "write host:port, such as 127.0.0.1:8470 or 0.0.0.0:8470");
         return;
     }
-    for (const Value::Entry& named : connections->entries) read_connection(named);
+    const Value* section = root_.find("http");
+    const bool guarded = section->find("token") || section->find("users_file");
+    if (is_loopback(listen->host) || guarded) return;
+    add_error(problems_, at, "open_to_all",
+              fmt::format("other hosts can reach {}, and no token guards it", listen->text()),
+              "add `token: !file PATH`, or listen on 127.0.0.1");
 }
 
-void Reader::read_connection(const Value::Entry& named) {
-    if (!named.value.is(Value::Kind::map) || named.value.entries.size() != 1) {
-        error(named.at, "bad_connection",
-              fmt::format("'{}' wants exactly one kind: {{ KIND: {{ options }} }}", named.key));
-        return;
-    }
-    const Value::Entry& entry = named.value.entries.front();
-    const auto& kinds = connection_kinds();
-    const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const ConnectionKind& known) {
-        return known.name == entry.key;
-    });
-    if (kind == kinds.end()) {
-        std::vector<std::string_view> names;
-        for (const ConnectionKind& known : kinds) names.push_back(known.name);
-        const auto meant = nearest(entry.key, names);
-        error(entry.at, "unknown_kind",
-              fmt::format("there is no kind of connection '{}'", entry.key),
-              meant ? fmt::format("did you mean '{}'?", *meant)
-                    : fmt::format("known: {}", fmt::join(names, ", ")));
-        return;
-    }
-    Value options = entry.value;
-    if (options.is(Value::Kind::string)) {  // `redis: URL`
-        Value map;
-        map.kind = Value::Kind::map;
-        map.at = options.at;
-        map.entries.push_back(Value::Entry{"url", options.at, options});
-        options = std::move(map);
-    }
-    const Options decoded = decode(kind->options, options, entry.key, problems_);
-    if (entry.key == "redis" && decoded.has("url")) {
-        check_redis_url(decoded.text("url"), options.at);
-    }
-    config_.connections[named.key] = Connection{entry.key, decoded.values()};
+void DaemonReader::read_log(const Options& log) {
+    if (log.has("level")) config_.log_level = log.text("level");
+    if (log.has("to")) config_.log_to = log.text("to");
+    config_.log_tty = log.text("tty");
+    if (config_.log_to == "stderr" || config_.log_to == "journald") return;
+    config_.log_to = absolute(config_.log_to);
 }
 
+void DaemonReader::read_history(const Options& history) {
+    if (history.has("keep")) config_.history_keep = history.duration("keep");
+    if (history.has("jobs")) config_.history_jobs = static_cast<int>(history.integer("jobs"));
+}
+
+void DaemonReader::read_sentry(const Options& top) {
+    const Options sentry = top.section("sentry");
+    config_.sentry_dsn = top.has("sentry_dsn") ? top.text("sentry_dsn") : sentry.text("dsn");
+    const bool flat = top.has("sentry_log_level");
+    const std::string level = flat ? top.text("sentry_log_level") : sentry.text("level");
+    constexpr std::pair<std::string_view, std::string_view> kLevels[] = {
+        {"10", "debug"}, {"20", "info"}, {"30", "warning"}, {"40", "error"}, {"50", "error"}};
+    for (const auto& [number, name] : kLevels) {
+        if (level == number || level == name) {
+            config_.sentry_level = name;
+            return;
+        }
+    }
+    if (level.empty()) return;
+    add_error(problems_, flat ? place({"sentry_log_level"}) : place({"sentry", "level"}),
+              "bad_choice", fmt::format("`{}` is no level", level),
+              "write debug, info, warning or error, or their numbers 10 to 50");
+}
+
+Json DaemonReader::read_names(std::string_view key) {
+    const Value* names = root_.find(key);
+    if (!names || names->faulty || names->is(Value::Kind::null)) return Json::object();
+    if (names->is(Value::Kind::map)) return names->to_json(true);
+    add_error(problems_, names->at, "bad_type",
+              fmt::format("`{}` wants a map of names, found {}", key, describe_found(*names)),
+              "write NAME: VALUE");
+    return Json::object();
+}
 }  // namespace
 
-DaemonConfig read_daemon_tree(const Value& tree, const std::string& file,
+DaemonConfig read_daemon_tree(const Value& root, const std::string& file,
                               std::vector<Problem>& problems) {
-    return Reader(file, problems).read(tree);
+    return DaemonReader(root, file, problems).read();
+}
+
+bool is_daemon_tree(const Value& root) {
+    if (root.find("source") || root.find("steps")) return false;
+    return std::any_of(root.entries.begin(), root.entries.end(), [](const Value::Entry& entry) {
+        return entry.key != "version" && find_option(daemon_table(), entry.key) &&
+               !find_option(pipeline_table(), entry.key);
+    });
 }
 
 }  // namespace musher

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "pipelines/config/catalogue.h"
 #include "pipelines/config/tables.h"
-#include "pipelines/steps/catalogue.h"
-#include "sinks/catalogue.h"
-#include "sources/catalogue.h"
 
 namespace musher {
 
@@ -41,6 +39,20 @@ std::string option_rows(const std::vector<Option>& options) {
     return text;
 }
 
+/// A heading and a table for each section of `options`, and for theirs.
+std::string section_tables(const std::vector<Option>& options, const std::string& above) {
+    std::string text;
+    for (const Option& option : options) {
+        if (option.type != OptionType::section || option.options.empty()) continue;
+        const std::string path = above + std::string(option.name);
+        text += fmt::format("\n### `{}`\n\n", path) + option_rows(option.options);
+        text += section_tables(option.options, path + ".");
+    }
+    return text;
+}
+
+Json options_schema(const std::vector<Option>& options);
+
 Json option_schema(const Option& option) {
     Json schema{{"description", option.help}};
     const bool open = option.templated;
@@ -69,6 +81,13 @@ Json option_schema(const Option& option) {
                 schema["enum"] = option.choices;
             }
             break;
+        case OptionType::section: {
+            Json help = schema;
+            schema = options_schema(option.options);
+            schema.update(help);
+            if (option.options.empty() || !option.scalar.empty()) schema.erase("type");
+            break;
+        }
         case OptionType::steps:
             schema["$ref"] = "#/$defs/steps";
             break;
@@ -108,23 +127,16 @@ Json spec_schema(const Spec& spec) {
 
 std::vector<const Spec*> all_specs() {
     std::vector<const Spec*> all;
-    for (const SourceEntry& entry : source_catalogue()) all.push_back(&entry.spec);
-    for (const StepEntry& entry : step_catalogue()) all.push_back(&entry.spec);
-    for (const StepEntry& entry : sink_catalogue()) all.push_back(&entry.spec);
+    const Catalogue& catalogue = full_catalogue();
+    for (const SourceEntry& entry : catalogue.sources) all.push_back(&entry.spec);
+    for (const StepEntry& entry : catalogue.steps) all.push_back(&entry.spec);
+    for (const StepEntry& entry : catalogue.sinks) all.push_back(&entry.spec);
     return all;
 }
 
 std::string_view kind_name(ComponentKind kind) {
     constexpr std::string_view kNames[] = {"source", "step", "sink"};
     return kNames[static_cast<std::size_t>(kind)];
-}
-
-std::string describe_list() {
-    std::string text;
-    for (const Spec* spec : all_specs()) {
-        text += fmt::format("{:<7} {:<14} {}\n", kind_name(spec->kind), spec->name, spec->summary);
-    }
-    return text;
 }
 
 std::string describe(const Spec& spec) {
@@ -150,7 +162,7 @@ std::string reference() {
     std::string text =
         "# Reference\n\nMade from the option tables by `musher describe --reference`.\n\n"
         "## A pipeline file\n\n" +
-        option_rows(pipeline_table()) + "\n### `limits`\n\n" + option_rows(limits_table()) +
+        option_rows(pipeline_table()) + section_tables(pipeline_table(), "") +
         "\n### Beside a step's name\n\n" + option_rows(step_table()) + "\n";
     const ComponentKind kinds[] = {ComponentKind::source, ComponentKind::step,
                                    ComponentKind::sink};
@@ -162,7 +174,8 @@ std::string reference() {
             if (spec->kind == kind) text += describe(*spec);
         }
     }
-    text += "## musher.yml\n\n" + option_rows(daemon_table());
+    text += "## musher.yml\n\n" + option_rows(daemon_table()) +
+            section_tables(daemon_table(), "");
     return text;
 }
 
@@ -182,7 +195,6 @@ Json pipeline_schema() {
     source["additionalProperties"] = false;
     step["additionalProperties"] = false;
     schema["properties"]["source"] = source;
-    schema["properties"]["limits"] = options_schema(limits_table());
     schema["$defs"] = Json{{"steps", {{"type", "array"}, {"items", step}}}};
     return schema;
 }

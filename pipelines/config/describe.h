@@ -10,8 +10,6 @@ namespace musher {
 /// Every component in its catalogue's order: sources, steps, sinks.
 std::vector<const Spec*> all_specs();
 std::string_view kind_name(ComponentKind kind);
-/// One line per component.
-std::string describe_list();
 /// A component's page in Markdown, which also reads well on a terminal.
 std::string describe(const Spec& spec);
 /// etc/doc/REFERENCE.md.

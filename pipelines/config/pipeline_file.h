@@ -11,15 +11,26 @@
 
 namespace musher {
 
+struct StepBranch;
+
 struct StepConfig {
-    std::string kind;         // xz_compress, directory, …
-    std::string id;           // given, or kind, or kind-2, … unique in the file
+    std::string kind;  // xz_compress, directory, …
+    std::string id;    // given, or kind, or kind-2, … unique in the file
     const StepEntry* entry = nullptr;
     bool sink = false;
-    Value options;            // a map; positions are the file's
-    std::optional<Value> when;     // bare expression
-    Duration timeout{0};      // 0: none
-    Position at;
+    Value options;                     // a map; positions are the file's
+    std::optional<Value> when;         // bare expression
+    Duration timeout{0};               // 0: none
+    Position at;                       // of the kind
+    Position id_at;                    // of an id that was given
+    std::vector<StepBranch> branches;  // of control steps: the steps inside, in the file's order
+};
+
+/// Steps inside a step: one per item of `cases` and `branches`, one for a list of `steps`.
+struct StepBranch {
+    std::string option;         // cases, default, steps, rescue, …
+    std::optional<Value> when;  // of a case
+    std::vector<StepConfig> steps;
 };
 
 struct LimitsConfig {
@@ -29,24 +40,27 @@ struct LimitsConfig {
     Duration backoff_to = std::chrono::minutes(5);
     Duration timeout{0};
     int waiting = 1000;
-    int rate = 0;             // jobs started per second; 0: no limit
+    int rate = 0;  // jobs started per second; 0: no limit
 };
 
 struct PipelineConfig {
     std::string name;
-    std::string file;         // absolute path
-    std::string folder;       // of the file
-    std::string text;         // the file's content, for revisions
+    Position name_at;    // of its name; where the file begins when that is the file's
+    std::string file;    // absolute path
+    std::string shown;   // the same as people wrote it, as in Problems
+    std::string folder;  // of the file
+    std::string text;    // the file's content, for revisions
     std::string description;
     std::string source_kind;
     const SourceEntry* source = nullptr;
     Value source_options;
-    std::optional<Value> when, key, dedupe;   // bare / ${…} / bare
+    std::optional<Value> when, key, dedupe;  // bare / ${…} / bare
     std::vector<StepConfig> steps, on_failure;
     LimitsConfig limits;
-    bool direct = false;      // via: direct
-    std::string queue;        // a redis connection's name; empty: the default queue
+    bool direct = false;  // via: direct
+    std::string queue;    // a redis connection's name; empty: the default queue
     int priority = 0;
+    std::optional<Value> tests;  // for `musher test`: a list of maps
 };
 
 }  // namespace musher

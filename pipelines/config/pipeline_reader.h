@@ -1,4 +1,4 @@
-// Reads one pipeline file's tree into a PipelineConfig; expressions are checked elsewhere.
+// The tree of a pipeline file → PipelineConfig.
 #pragma once
 
 #include <string>
@@ -9,13 +9,18 @@
 
 namespace musher {
 
-/// Appends every fault to `problems`; the result is usable only if none of them is an error.
-/// `daemon` null: connections are not known and not checked.
-PipelineConfig read_pipeline_tree(const Value& tree, const std::string& file,
-                                  const DaemonConfig* daemon, std::vector<Problem>& problems);
+struct Catalogue;
 
-/// The `fixed` options of a source or step, decoded without its expressions; faults were
-/// reported by read_pipeline_tree already.
-Options decoded_options(const std::vector<Option>& table, const Value& map);
+/// What the reading of one file leans on; all of it outlives the call.
+struct Reading {
+    const Catalogue& catalogue;
+    const DaemonConfig* daemon;  // null: no musher.yml is known, nor its connections and vars
+    std::vector<Problem>& problems;
+};
+
+/// `root`: the tree of the file at the absolute path `file`. Faults go to reading.problems, and
+/// the result is good for running only if none was an error. Expressions are not looked at.
+PipelineConfig read_pipeline_tree(const Value& root, const std::string& file,
+                                  const Reading& reading);
 
 }  // namespace musher

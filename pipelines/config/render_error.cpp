@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-#include <sstream>
-
+#include "pipelines/config/problems.h"
 #include "reactor/base/fd.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/text.h"
@@ -13,53 +10,78 @@
 namespace musher {
 
 namespace {
-
-constexpr std::size_t kWindow = 100;  // bytes of a line that are shown
-
-using Lines = std::vector<std::string>;
+constexpr std::size_t kWindow = 96;   // columns of a line that are shown
+constexpr std::size_t kContext = 32;  // of them, to the right of the caret
 
 /// The lines of each file, read once; a file that is gone has none.
 class Files {
   public:
-    std::string line(const Position& at) {
-        if (!at.file || at.line <= 0) return "";
-        auto known = lines_.find(*at.file);
-        if (known == lines_.end()) known = lines_.emplace(*at.file, read(*at.file)).first;
-        const auto index = static_cast<std::size_t>(at.line - 1);
-        return index < known->second.size() ? known->second[index] : "";
+    std::string_view line(const Position& at) {
+        if (!at.file || at.line <= 0) return {};
+        auto known = texts_.find(*at.file);
+        if (known == texts_.end()) {
+            Result<std::string> text = read_small_file(*at.file, limits::kConfigBytes);
+            known = texts_.emplace(*at.file, std::move(text).value_or("")).first;
+        }
+        std::string_view rest = known->second;
+        if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+        for (int line = 1; line < at.line && !rest.empty(); ++line) {
+            rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
+        }
+        rest = rest.substr(0, rest.find('\n'));
+        if (rest.ends_with('\r')) rest.remove_suffix(1);
+        return rest;
     }
 
   private:
-    static Lines read(const std::string& file) {
-        Lines lines;
-        const Result<std::string> text = read_small_file(file, limits::kConfigBytes);
-        if (!text) return lines;
-        std::istringstream stream(*text);
-        for (std::string line; std::getline(stream, line);) lines.push_back(line);
-        return lines;
-    }
-    std::map<std::string, Lines> lines_;
+    std::map<std::string, std::string> texts_;
 };
 
-bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0u) == 0x80u; }
+/// One character of a line: its bytes, and how many columns of a terminal it takes.
+struct Cell {
+    std::string bytes;
+    std::size_t width = 1;
+};
 
-/// The line cut to a window around the column, and the caret below it.
-std::string excerpt(std::string line, int column) {
-    std::replace(line.begin(), line.end(), '\t', ' ');
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return c >= 0 && c < ' '; }, ' ');
-    std::size_t at = std::min(static_cast<std::size_t>(std::max(column, 1) - 1), line.size());
-    std::size_t from = at > kWindow / 2 && line.size() > kWindow ? at - kWindow / 2 : 0;
-    while (from > 0 && continues_character(line[from])) --from;
-    std::size_t to = std::min(line.size(), from + kWindow);
-    while (to < line.size() && continues_character(line[to])) ++to;
-    const std::string lead = from > 0 ? "…" : "";
-    const std::string shown = line.substr(from, to - from);
-    const auto width = std::count_if(shown.begin(),
-                                     shown.begin() + static_cast<std::ptrdiff_t>(at - from),
-                                     [](char c) { return !continues_character(c); });
-    const std::string pad(static_cast<std::size_t>(width) + (lead.empty() ? 0 : 1), ' ');
-    return fmt::format("    {}{}{}\n    {}^\n", lead, shown, to < line.size() ? "…" : "", pad);
+std::size_t width_of(unsigned long point) {
+    const auto within = [point](unsigned long from, unsigned long to) {
+        return point >= from && point <= to;
+    };
+    if (within(0x300, 0x36f) || within(0x200b, 0x200f) || within(0xfe00, 0xfe0f)) return 0;
+    const bool wide = within(0x1100, 0x115f) || within(0x2e80, 0xa4cf) || within(0xac00, 0xd7a3) ||
+                      within(0xf900, 0xfaff) || within(0xfe30, 0xfe6f) || within(0xff00, 0xff60) ||
+                      within(0xffe0, 0xffe6) || within(0x1f300, 0x1faff) ||
+                      within(0x20000, 0x3fffd);
+    return wide ? 2 : 1;
+}
+
+std::vector<Cell> cells_of(std::string_view line) {
+    std::vector<Cell> cells;
+    for (std::size_t i = 0; i < line.size();) {
+        const auto first = static_cast<unsigned char>(line[i]);
+        const std::size_t size = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        const std::string_view bytes = line.substr(i, size);
+        i += bytes.size();
+        if (first == '\t') {
+            cells.push_back(Cell{"    ", 4});
+        } else if (first < 0x20 || first == 0x7f || !is_utf8(bytes)) {
+            cells.push_back(Cell{"?", 1});
+        } else {
+            unsigned long point = size == 1 ? first : first & (0x7fu >> size);
+            for (const char c : bytes.substr(1)) {
+                point = (point << 6) | (static_cast<unsigned char>(c) & 0x3fu);
+            }
+            cells.push_back(Cell{std::string(bytes), width_of(point)});
+        }
+    }
+    return cells;
+}
+
+/// Text of a file or a message that may hold anything: nothing of it may steer the terminal.
+std::string harmless(std::string_view text) {
+    std::string clean;
+    for (const Cell& cell : cells_of(text)) clean += cell.width == 4 ? " " : cell.bytes;
+    return clean;
 }
 
 std::string_view severity_name(Problem::Severity severity) {
@@ -67,31 +89,50 @@ std::string_view severity_name(Problem::Severity severity) {
 }
 
 std::string place(const Position& at) {
-    const std::string file = at.file ? escape_name(*at.file) : "musher";
+    const std::string file = harmless(at.file ? escape_name(*at.file) : "musher");
     if (at.line <= 0) return file;
     return fmt::format("{}:{}:{}", file, at.line, std::max(at.column, 1));
 }
-
 }  // namespace
+
+std::string excerpt(std::string_view line, int column) {
+    const std::vector<Cell> cells = cells_of(line);
+    const std::size_t at =
+        std::min(static_cast<std::size_t>(std::max(column, 1) - 1), cells.size());
+    std::size_t from = 0;
+    std::size_t to = cells.size();
+    if (cells.size() > kWindow) {
+        to = std::min(cells.size(), std::max(at + kContext, kWindow));
+        from = to > kWindow ? to - kWindow : 0;
+    }
+    std::string shown = from > 0 ? "…" : "";
+    std::string pad(from > 0 ? 1 : 0, ' ');
+    for (std::size_t i = from; i < to; ++i) {
+        shown += cells[i].bytes;
+        if (i < at) pad.append(cells[i].width, ' ');
+    }
+    if (to < cells.size()) shown += "…";
+    return fmt::format("    {}\n    {}^\n", shown, pad);
+}
 
 std::string render_problems(const std::vector<Problem>& problems) {
     Files files;
     std::string text;
     for (const Problem& problem : problems) {
         text += fmt::format("{}: {}: {}\n", place(problem.at), severity_name(problem.severity),
-                            problem.message);
-        const std::string line = files.line(problem.at);
-        if (!line.empty()) text += excerpt(line, problem.at.column);
-        if (!problem.hint.empty()) text += fmt::format("hint: {}\n", problem.hint);
+                            harmless(problem.message));
+        const std::string_view line = files.line(problem.at);
+        if (line.find_first_not_of(" \t") != std::string_view::npos) {
+            text += excerpt(line, problem.at.column);
+        }
+        if (!problem.hint.empty()) text += fmt::format("hint: {}\n", harmless(problem.hint));
     }
     return text;
 }
 
 Json problems_to_json(const std::vector<Problem>& problems) {
     Json list = Json::array();
-    bool ok = true;
     for (const Problem& problem : problems) {
-        ok = ok && problem.severity != Problem::Severity::error;
         list.push_back(Json{{"file", problem.at.file ? escape_name(*problem.at.file) : ""},
                             {"line", problem.at.line},
                             {"column", problem.at.column},
@@ -100,7 +141,7 @@ Json problems_to_json(const std::vector<Problem>& problems) {
                             {"message", problem.message},
                             {"hint", problem.hint}});
     }
-    return Json{{"ok", ok}, {"problems", std::move(list)}};
+    return Json{{"ok", !has_errors(problems)}, {"problems", std::move(list)}};
 }
 
 }  // namespace musher

@@ -7,23 +7,15 @@
 
 namespace musher {
 
-const std::vector<Option>& pipeline_table();    // the top level of a pipeline file
-const std::vector<Option>& limits_table();
-const std::vector<Option>& step_table();        // what stands beside a step's name
-const std::vector<Option>& daemon_table();      // the top level of musher.yml
-const std::vector<Option>& queue_table();       // musher.yml: queue
-const std::vector<Option>& redis_table();       // a Redis that is no plain URL
-const std::vector<Option>& http_table();
-const std::vector<Option>& log_table();
-const std::vector<Option>& history_table();
-const std::vector<Option>& sentry_table();
+const std::vector<Option>& daemon_table();    // the top level of musher.yml
+const std::vector<Option>& pipeline_table();  // the top level of a pipeline file
+const std::vector<Option>& step_table();      // what may stand beside a step's name
+const std::vector<Option>& case_table();      // one of a step's cases
 
-/// The kinds that `connections:` knows, each with its options.
-struct ConnectionKind {
-    std::string_view name;
-    std::string_view help;
-    std::vector<Option> options;
-};
-const std::vector<ConnectionKind>& connection_kinds();
+/// The option of that name; null when the table has none.
+const Option* find_option(const std::vector<Option>& table, std::string_view name);
+
+/// What `version:` must say; `unknown_version` otherwise, and nothing else should be read then.
+bool check_version(const Value& root, std::vector<Problem>& problems);
 
 }  // namespace musher

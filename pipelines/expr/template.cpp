@@ -99,7 +99,7 @@ TextTemplate TextTemplate::of(Expression expression) {
 }
 
 Result<Json> TextTemplate::render(const Bindings& bindings) const {
-    if (parts_.size() == 1 && parts_.front().text.empty() && tail_.empty()) {
+    if (is_single()) {
         return parts_.front().expression->evaluate(bindings);
     }
     std::string all;
@@ -117,6 +117,12 @@ Result<Json> TextTemplate::render(const Bindings& bindings) const {
         all += value.is_string() ? value.get_ref<const std::string&>() : to_line(value);
     }
     return Json(all + tail_);
+}
+
+std::vector<const Expression*> TextTemplate::expressions() const {
+    std::vector<const Expression*> all;
+    for (const Part& part : parts_) all.push_back(part.expression.get());
+    return all;
 }
 
 bool TextTemplate::reads_environment() const {

@@ -23,6 +23,12 @@ class TextTemplate {
     /// (a nil, a list or a map inside a text is an error).
     Result<Json> render(const Bindings& bindings) const;
     bool constant() const { return parts_.empty(); }
+    /// One ${…} and nothing around it: render() then gives any type.
+    bool is_single() const {
+        return parts_.size() == 1 && parts_.front().text.empty() && tail_.empty();
+    }
+    /// In their order, for static checks.
+    std::vector<const Expression*> expressions() const;
     /// Whether an expression of it names `env`: what it renders may be a secret.
     bool reads_environment() const;
     const Position& at() const { return at_; }

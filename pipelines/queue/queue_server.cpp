@@ -6,23 +6,6 @@
 
 namespace musher {
 
-namespace {
-Result<RedisTarget> target_of(const RedisConfig& config) {
-    if (config.sentinels.empty()) return RedisTarget::from_url(config.url);
-    RedisTarget target;
-    for (const std::string& address : config.sentinels) {
-        MUSHER_TRY(HostPort parsed, HostPort::parse(address, 26379));
-        target.sentinels.push_back(std::move(parsed));
-    }
-    target.master = config.master;
-    target.sentinel_password = config.sentinel_password;
-    target.user = config.user;
-    target.password = config.password;
-    target.db = config.db;
-    return target;
-}
-}  // namespace
-
 QueueServer::QueueServer(Loop& loop, const DaemonConfig& config)
     : loop_(loop), config_(config), reactor_(new_uuid7(loop.clock().wall_ms())) {}
 
@@ -38,7 +21,7 @@ Task<Result<void>> QueueServer::start(Cancel& stop) {
         MUSHER_CO_DO(co_await embedded_->start(stop));
         target = embedded_->target();
     } else {
-        MUSHER_CO_TRY(target, target_of(config_.queue));
+        target = config_.queue.target;
     }
     shown_url_ = target.name();
     redis_ = std::make_unique<Redis>(loop_, target);

@@ -34,7 +34,10 @@ source: { hotfolder: { path: /srv/in } }
 steps:
   - seal: { key_file: /etc/musher/key }
   - directory: { to: /srv/out, name: "${event.name}.sealed" }
-)"};
+)",
+        Repeats::never,
+        {},
+        check_seal_options};
     return kSpec;
 }
 

@@ -18,10 +18,13 @@ const std::vector<Option>& seal_option_table() {
     return kTable;
 }
 
+Result<void> check_seal_options(const Options& options) {
+    if (options.has("key") != options.has("key_file")) return {};
+    return fail(Errc::usage, "give exactly one of `key` and `key_file`");
+}
+
 Result<SealOptions> seal_options(const Options& options) {
-    if (options.has("key") == options.has("key_file")) {
-        return fail(Errc::usage, "give exactly one of `key` and `key_file`");
-    }
+    MUSHER_DO(check_seal_options(options));
     Result<Key> key = options.has("key") ? Key::parse(options.text("key"))
                                          : Key::from_file(options.text("key_file"));
     if (!key) return fail(std::move(key).error());

@@ -8,6 +8,8 @@
 
 namespace musher {
 const std::vector<Option>& seal_option_table();
-/// `usage` unless exactly one of key and key_file is given; key files as Key::from_file.
+/// `usage` unless exactly one of key and key_file is given.
+Result<void> check_seal_options(const Options& options);
+/// The same, with the key read; key files as Key::from_file.
 Result<SealOptions> seal_options(const Options& options);
 }  // namespace musher

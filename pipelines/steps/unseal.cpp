@@ -34,7 +34,10 @@ source: { hotfolder: { path: /srv/in, match: "*.sealed" } }
 steps:
   - unseal: { key_file: /etc/musher/key }
   - directory: { to: /srv/out, name: "${event.stem}" }
-)"};
+)",
+        Repeats::never,
+        {},
+        check_seal_options};
     return kSpec;
 }
 

@@ -162,7 +162,9 @@ Json Reader::read_path(const Value& value) {
         return refuse(value, "bad_path", "`~` is not expanded to a home directory",
                       "write the whole path");
     }
-    if (value.text.front() == '/' || option_.folder == Folder::aside || !value.at.file) {
+    const bool word = std::find(option_.choices.begin(), option_.choices.end(), value.text) !=
+                      option_.choices.end();
+    if (word || value.text.front() == '/' || option_.folder == Folder::aside || !value.at.file) {
         return value.text;
     }
     std::error_code failed;
@@ -288,6 +290,10 @@ Json Reader::read(const Value& value) {
         case OptionType::cases:
         case OptionType::branches:
             return read_steps(value);
+        case OptionType::section:
+            return decode(option_.options, with_shorthand(value, option_.scalar), option_.name,
+                          problems_)
+                .values();
     }
     return nullptr;
 }

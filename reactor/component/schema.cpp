@@ -32,12 +32,13 @@ constexpr TypeText kTypes[] = {
     {OptionType::steps, "steps", "a list of steps"},
     {OptionType::cases, "cases", "a list of { when, steps }"},
     {OptionType::branches, "lists of steps", "a list of lists of steps"},
+    {OptionType::section, "map", "a map of options"},
 };
 constexpr bool in_order() {
     for (std::size_t i = 0; i < std::size(kTypes); ++i) {
         if (static_cast<std::size_t>(kTypes[i].type) != i) return false;
     }
-    return std::size(kTypes) == static_cast<std::size_t>(OptionType::branches) + 1;
+    return std::size(kTypes) == static_cast<std::size_t>(OptionType::section) + 1;
 }
 static_assert(in_order());
 
@@ -112,23 +113,39 @@ void check_alternatives(const std::vector<Option>& table, const Value& map, std:
 
 Json decode_absent(const Option& option, const Value& map, std::string_view what,
                    std::vector<Problem>& problems) {
-    if (!option.fallback.empty()) {
-        std::vector<Problem> faults;
-        Json value = read_option({option, true, faults}, fallback_value(option, map.at));
-        MUSHER_CHECK(faults.empty());
-        return value;
-    }
     if (option.required) {
         report(problems, map.at, "missing_option",
                fmt::format("{} needs the option `{}`", what, option.name),
                fmt::format("{}: {}", option.name, option.help));
+        return nullptr;
     }
-    return nullptr;
+    std::vector<Problem> faults;
+    if (option.type == OptionType::section) {
+        // A section that is left out has its defaults; nothing in it is missed.
+        Value none;
+        none.at = map.at;
+        return decode(option.options, none, option.name, faults).values();
+    }
+    if (option.fallback.empty()) return nullptr;
+    Json value = read_option({option, true, faults}, fallback_value(option, map.at));
+    MUSHER_CHECK(faults.empty());
+    return value;
 }
 }  // namespace
 
 std::string_view type_name(OptionType type) { return kTypes[static_cast<std::size_t>(type)].name; }
 std::string_view type_word(OptionType type) { return kTypes[static_cast<std::size_t>(type)].word; }
+
+Value with_shorthand(const Value& value, std::string_view scalar) {
+    if (value.is(Value::Kind::map) || value.faulty) return value;
+    Value map;
+    map.kind = Value::Kind::map;
+    map.at = value.at;
+    if (value.is(Value::Kind::null)) return map;
+    if (scalar.empty() || value.is(Value::Kind::list)) return value;
+    map.entries.push_back(Value::Entry{std::string(scalar), value.at, value});
+    return map;
+}
 
 Options decode(const std::vector<Option>& table, const Value& map, std::string_view what,
                std::vector<Problem>& problems) {
@@ -204,6 +221,12 @@ std::vector<std::string> Options::list(std::string_view name) const {
     const Json& value = at(name);
     MUSHER_CHECK(value.is_null() || value.is_array());
     return value.is_null() ? std::vector<std::string>() : value.get<std::vector<std::string>>();
+}
+
+Options Options::section(std::string_view name) const {
+    const Json& value = at(name);
+    MUSHER_CHECK(value.is_null() || value.is_object());
+    return value.is_null() ? Options() : Options(value);
 }
 
 const Json& Options::json(std::string_view name) const { return at(name); }

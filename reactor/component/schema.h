@@ -31,6 +31,7 @@ enum class OptionType {
     steps,           // a list of steps
     cases,           // a list of {when, steps}
     branches,        // a list of lists of steps
+    section,         // a map with a table of its own: `options`
 };
 
 /// What a path is to the folders that pipelines watch; `check` looks for circles with it.
@@ -38,7 +39,8 @@ enum class Folder {
     none,
     watched,  // every file that comes into it becomes an event
     written,  // files are put into it
-    aside,    // the source moves its originals there, and does not see them; relative to `watched`
+    aside,    // originals are moved there, unseen by their source; relative to the one watched;
+              // `choices` are words that are no path
 };
 
 struct Option {
@@ -53,6 +55,8 @@ struct Option {
     std::int64_t most = INT64_MAX;   // (durations: milliseconds)
     Folder folder = Folder::none;
     std::string_view one_of = {};  // of the options with the same word here, exactly one is given
+    std::vector<Option> options = {};  // of a section; these are neither templated nor expressions
+    std::string_view scalar = {};      // of a section: the option meant by a bare value
 };
 
 /// One field that a component adds: to `event` (sources) or to `steps.ID` (steps, sinks).
@@ -65,6 +69,8 @@ struct Field {
 enum class ComponentKind { source, step, sink };
 enum class Repeats { never, idempotent, after_crash };
 
+class Options;
+
 struct Spec {
     ComponentKind kind;
     std::string_view name;
@@ -75,6 +81,10 @@ struct Spec {
     std::string_view example;          // a whole pipeline file that passes `check`
     Repeats repeats = Repeats::never;  // sinks: what a crash between effect and receipt does
     std::string_view scalar = {};      // the option meant by a bare value, as in `log: "text"`
+    /// What no table can say (a cron line, one of two options): null, or a function on the options
+    /// as written, which may still hold ${…} where they are templated. `usage` with the option in
+    /// backticks, where there is one to blame.
+    Result<void> (*check)(const Options& options) = nullptr;
 };
 
 std::string_view type_name(OptionType type);  // "a duration", for messages
@@ -95,6 +105,7 @@ class Options {
     milliseconds duration(std::string_view name) const;
     std::vector<std::string> list(std::string_view name) const;
     const Json& json(std::string_view name) const;  // null when absent
+    Options section(std::string_view name) const;
 
     const Json& values() const { return values_; }
 
@@ -102,6 +113,10 @@ class Options {
     const Json& at(std::string_view name) const;
     Json values_ = Json::object();
 };
+
+/// `value` as the map that a component or section wants: a bare value is its `scalar` option,
+/// nothing is an empty map.
+Value with_shorthand(const Value& value, std::string_view scalar);
 
 /// Checks a map (or nothing, for an empty one) against a table and converts it. Every fault is
 /// appended to `problems`; the result is complete only if none was added. A missing required

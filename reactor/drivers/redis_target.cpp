@@ -59,7 +59,7 @@ Result<RedisTarget> parse_tcp(std::string_view rest) {
 
 Result<void> read_text(const Json& options, const char* name, std::string& into) {
     const auto found = options.find(name);
-    if (found == options.end()) return {};
+    if (found == options.end() || found->is_null()) return {};
     if (!found->is_string()) return fail(Errc::usage, std::string(name) + " is not a text");
     into = found->get<std::string>();
     return {};
@@ -67,7 +67,7 @@ Result<void> read_text(const Json& options, const char* name, std::string& into)
 
 Result<void> read_sentinels(const Json& options, RedisTarget& target) {
     const auto list = options.find("sentinels");
-    if (list == options.end()) return {};
+    if (list == options.end() || list->is_null()) return {};
     if (!list->is_array() || list->empty()) {
         return fail(Errc::usage, "sentinels is not a list of host:port");
     }
@@ -143,7 +143,7 @@ Result<RedisTarget> RedisTarget::from_options(const Json& options) {
     MUSHER_DO(read_text(options, "sentinel_user", target.sentinel_user));
     MUSHER_DO(read_text(options, "sentinel_password", target.sentinel_password));
     MUSHER_DO(read_sentinels(options, target));
-    if (const auto db = options.find("db"); db != options.end()) {
+    if (const auto db = options.find("db"); db != options.end() && !db->is_null()) {
         if (!db->is_number_integer()) return fail(Errc::usage, "db is not a number");
         target.db = db->get<int>();
     }

@@ -1,0 +1,54 @@
+#include "pipelines/config/problems.h"
+
+#include <fmt/format.h>
+
+#include <tuple>
+
+#include "reactor/base/text.h"
+
+namespace musher {
+
+namespace {
+auto order_of(const Problem& problem) {
+    const std::string_view file = problem.at.file ? *problem.at.file : std::string_view();
+    return std::tuple(file, problem.at.line, problem.at.column, std::string_view(problem.code),
+                      std::string_view(problem.message));
+}
+}  // namespace
+
+void add_error(Problems& problems, const Position& at, std::string_view code, std::string message,
+               std::string hint) {
+    problems.push_back(Problem{at, Problem::Severity::error, std::string(code), std::move(message),
+                               std::move(hint)});
+}
+
+void add_warning(Problems& problems, const Position& at, std::string_view code, std::string message,
+                 std::string hint) {
+    problems.push_back(Problem{at, Problem::Severity::warning, std::string(code),
+                               std::move(message), std::move(hint)});
+}
+
+bool has_errors(const Problems& problems) {
+    return std::any_of(problems.begin(), problems.end(), [](const Problem& problem) {
+        return problem.severity == Problem::Severity::error;
+    });
+}
+
+void sort_problems(Problems& problems) {
+    std::stable_sort(problems.begin(), problems.end(),
+                     [](const Problem& a, const Problem& b) { return order_of(a) < order_of(b); });
+    const auto same = [](const Problem& a, const Problem& b) { return order_of(a) == order_of(b); };
+    problems.erase(std::unique(problems.begin(), problems.end(), same), problems.end());
+}
+
+std::string suggest(std::string_view wanted, std::span<const std::string_view> known) {
+    if (known.empty()) return {};
+    if (const auto meant = nearest(wanted, known)) return fmt::format("did you mean `{}`?", *meant);
+    return fmt::format("there {}: {}", known.size() == 1 ? "is" : "are", fmt::join(known, ", "));
+}
+
+std::string place_text(const Position& at) {
+    return fmt::format("{}:{}:{}", at.file ? *at.file : "", at.line, at.column);
+}
+
+}  // namespace musher

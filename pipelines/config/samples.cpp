@@ -1,0 +1,75 @@
+#include "pipelines/config/samples.h"
+
+namespace musher {
+
+namespace {
+constexpr const char* kTime = "2024-05-06T07:08:09.000Z";
+constexpr const char* kId = "018f4c5e-7a10-7cc2-9d3a-0123456789ab";
+constexpr const char* kSha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+}  // namespace
+
+Samples::Samples(const PipelineConfig& pipeline, const DaemonConfig* daemon) {
+    Json event = Json::object();
+    if (pipeline.source) add_fields(event, "event", pipeline.source->spec.fields);
+    event.update(Json{{"id", kId},
+                      {"source", pipeline.name},
+                      {"key", ""},
+                      {"time", kTime},
+                      {"date", "2024-05-06"}});
+    bindings_["event"] = std::move(event);
+    bindings_["job"] = Json{{"id", kId}, {"pipeline", pipeline.name}, {"attempt", 1}};
+    bindings_["steps"] = Json::object();
+    bindings_["body"] = Json{{"size", 1024}};
+    bindings_["env"] = daemon ? daemon->environment : Json::object();
+    bindings_["vars"] = daemon ? daemon->vars : Json::object();
+    bindings_["now"] = kTime;
+    if (!pipeline.source) open_.emplace_back("event");
+    if (!daemon) open_.insert(open_.end(), {"env", "vars"});
+}
+
+void Samples::add_fields(Json& map, const std::string& path, const std::vector<Field>& fields) {
+    for (const Field& field : fields) {
+        const std::string name(field.name);
+        map[name] = field.sample;
+        if (field.sample.is_object() && field.sample.empty()) open_.push_back(path + "." + name);
+    }
+}
+
+void Samples::enter_steps() {
+    bindings_["job"]["error"] = nullptr;
+    bindings_["body"]["sha256"] = kSha256;
+}
+
+void Samples::enter_on_failure() {
+    enter_steps();
+    bindings_["job"]["error"] = "the server refused the file";
+    bindings_["job"]["failed"] = Json::object();
+    open_.emplace_back("job.failed");
+    bindings_["steps"] = Json::object();
+}
+
+void Samples::add_step(const StepConfig& step) {
+    // A name with a dash is written in brackets.
+    const bool plain = step.id.find('-') == std::string::npos;
+    const std::string path = plain ? "steps." + step.id : "steps[\"" + step.id + "\"]";
+    Json outputs = Json::object();
+    add_fields(outputs, path, step.entry->spec.fields);
+    if (step.sink) {
+        outputs.update(Json{{"step", step.id},
+                            {"sink", step.kind},
+                            {"target", "/srv/out/name"},
+                            {"bytes", 1024},
+                            {"sha256", kSha256},
+                            {"time", kTime}});
+    }
+    bindings_["steps"][step.id] = std::move(outputs);
+}
+
+bool Samples::is_open(std::string_view field) const {
+    return std::any_of(open_.begin(), open_.end(), [&](const std::string& path) {
+        return field.starts_with(path) && field.size() > path.size() &&
+               (field[path.size()] == '.' || field[path.size()] == '[');
+    });
+}
+
+}  // namespace musher

@@ -1,0 +1,179 @@
+#include "pipelines/config/step_list.h"
+
+#include <fmt/format.h>
+
+#include "pipelines/config/catalogue.h"
+#include "pipelines/config/component_options.h"
+#include "pipelines/config/problems.h"
+#include "pipelines/config/tables.h"
+#include "reactor/base/text.h"
+
+namespace musher {
+
+namespace {
+constexpr std::string_view kForm = "write - NAME: { options }";
+
+/// An expression as a value; nothing for what decode() reported as no expression.
+std::optional<Value> written_expression(const Value& map, std::string_view key) {
+    const Value* value = map.find(key);
+    const bool usable = value && !value->faulty && !value->is(Value::Kind::null) &&
+                        !value->is(Value::Kind::list) && !value->is(Value::Kind::map);
+    return usable ? std::optional(*value) : std::nullopt;
+}
+
+/// A map as it stands between `- ` and the next: the component's key, and what goes beside it.
+struct StepParts {
+    const Value::Entry* component = nullptr;
+    Value beside;
+};
+
+std::optional<StepParts> take_apart(const Value& item, const Reading& reading) {
+    StepParts parts;
+    parts.beside.kind = Value::Kind::map;
+    parts.beside.at = item.at;
+    for (const Value::Entry& entry : item.entries) {
+        if (find_option(step_table(), entry.key)) {
+            parts.beside.entries.push_back(entry);
+        } else if (!parts.component) {
+            parts.component = &entry;
+        } else {
+            const bool option = !reading.catalogue.find_step(entry.key);
+            add_error(
+                reading.problems, entry.at, "two_steps",
+                fmt::format("`{}` and `{}` stand in one step", parts.component->key, entry.key),
+                option ? fmt::format("options stand inside: {}: {{ {}: … }}; beside it only "
+                                     "id, when, timeout",
+                                     parts.component->key, entry.key)
+                       : "begin each step with its own `- `");
+            return std::nullopt;
+        }
+    }
+    if (parts.component) return parts;
+    add_error(reading.problems, item.at, "no_step", "this step names no component",
+              std::string(kForm));
+    return std::nullopt;
+}
+
+std::vector<StepBranch> read_branches(const Option& option, const Value& list,
+                                      const Reading& reading) {
+    std::vector<StepBranch> branches;
+    const std::string name(option.name);
+    if (!list.is(Value::Kind::list)) return branches;  // reported by decode()
+    if (option.type == OptionType::steps) {
+        branches.push_back(StepBranch{name, std::nullopt, read_steps(list, name, reading)});
+        return branches;
+    }
+    for (const Value& item : list.items) {
+        if (option.type == OptionType::branches) {
+            branches.push_back(StepBranch{name, std::nullopt, read_steps(item, name, reading)});
+            continue;
+        }
+        decode(case_table(), item, "a case", reading.problems);
+        const Value* steps = item.find("steps");
+        branches.push_back(StepBranch{name, written_expression(item, "when"),
+                                      steps && steps->is(Value::Kind::list)
+                                          ? read_steps(*steps, "steps", reading)
+                                          : std::vector<StepConfig>()});
+    }
+    return branches;
+}
+
+std::optional<StepConfig> read_step(const Value& item, const Reading& reading) {
+    if (item.is(Value::Kind::string)) {  // `- seal`: a step without options
+        Value map;
+        map.kind = Value::Kind::map;
+        map.at = item.at;
+        map.entries.push_back(Value::Entry{item.text, item.at, Value{}});
+        map.entries.back().value.at = item.at;
+        return item.faulty ? std::nullopt : read_step(map, reading);
+    }
+    if (!item.is(Value::Kind::map)) {
+        if (item.faulty) return std::nullopt;
+        add_error(reading.problems, item.at, "no_step",
+                  fmt::format("a step is a map, found {}", describe_found(item)),
+                  std::string(kForm));
+        return std::nullopt;
+    }
+    const std::optional<StepParts> parts = take_apart(item, reading);
+    if (!parts) return std::nullopt;
+    StepConfig step;
+    step.kind = parts->component->key;
+    step.at = parts->component->at;
+    step.entry = reading.catalogue.find_step(step.kind);
+    if (!step.entry) {
+        add_error(reading.problems, step.at, "unknown_step",
+                  fmt::format("there is no step `{}`", step.kind),
+                  suggest(step.kind, reading.catalogue.step_names()));
+        return std::nullopt;
+    }
+    step.sink = step.entry->spec.kind == ComponentKind::sink;
+    const Options common = decode(step_table(), parts->beside, "a step", reading.problems);
+    step.id = common.text("id");
+    step.timeout = common.duration("timeout");
+    step.when = written_expression(item, "when");
+    step.options = read_component_options(step.entry->spec, *parts->component, reading);
+    for (const Option& option : step.entry->spec.options) {
+        const bool nested = option.type == OptionType::steps || option.type == OptionType::cases ||
+                            option.type == OptionType::branches;
+        const Value* inside = nested ? step.options.find(option.name) : nullptr;
+        if (!inside) continue;
+        for (StepBranch& branch : read_branches(option, *inside, reading)) {
+            step.branches.push_back(std::move(branch));
+        }
+    }
+    if (const Value* id = parts->beside.find("id")) step.id_at = id->at;
+    return step;
+}
+
+void collect(std::vector<StepConfig>& steps, std::vector<StepConfig*>& all) {
+    for (StepConfig& step : steps) {
+        all.push_back(&step);
+        for (StepBranch& branch : step.branches) collect(branch.steps, all);
+    }
+}
+}  // namespace
+
+std::vector<StepConfig> read_steps(const Value& list, std::string_view name,
+                                   const Reading& reading) {
+    std::vector<StepConfig> steps;
+    if (!list.is(Value::Kind::list)) {
+        if (list.faulty) return steps;
+        add_error(reading.problems, list.at, "bad_type",
+                  fmt::format("`{}` wants a list of steps, found {}", name, describe_found(list)),
+                  std::string(kForm));
+        return steps;
+    }
+    for (const Value& item : list.items) {
+        if (auto step = read_step(item, reading)) steps.push_back(std::move(*step));
+    }
+    return steps;
+}
+
+void name_steps(std::vector<std::vector<StepConfig>*> lists, std::vector<Problem>& problems) {
+    std::vector<StepConfig*> all;
+    for (std::vector<StepConfig>* list : lists) collect(*list, all);
+    std::map<std::string, Position> taken;
+    for (const StepConfig* step : all) {
+        if (step->id.empty()) continue;
+        if (!is_identifier(step->id)) {
+            add_error(problems, step->id_at, "bad_name",
+                      fmt::format("`{}` cannot name a step", step->id),
+                      "use a-z, 0-9, - and _, at most 64 of them");
+        }
+        const auto [first, fresh] = taken.emplace(step->id, step->id_at);
+        if (fresh) continue;
+        add_error(problems, step->id_at, "duplicate_id",
+                  fmt::format("two steps have the id `{}`", step->id),
+                  fmt::format("the first is in line {}, column {}", first->second.line,
+                              first->second.column));
+    }
+    for (StepConfig* step : all) {
+        if (!step->id.empty()) continue;
+        step->id = step->kind;
+        for (int number = 2; !taken.emplace(step->id, step->at).second; ++number) {
+            step->id = fmt::format("{}-{}", step->kind, number);
+        }
+    }
+}
+
+}  // namespace musher
