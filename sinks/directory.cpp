@@ -49,16 +49,17 @@ Result<void> parse_owner(const std::string& text, Publication& into) {
     return {};
 }
 
-/// The last component is made when it is missing; a missing parent is more likely a mount that
-/// is away than a wish.
+/// Made with its parents when it is missing.
 Result<void> ensure_folder(const std::string& folder) {
     struct stat info{};
     if (::stat(folder.c_str(), &info) == 0) {
         if (S_ISDIR(info.st_mode)) return {};
         return fail(Errc::denied, folder + " is not a folder");
     }
-    if (::mkdir(folder.c_str(), 0777) == 0 || errno == EEXIST) return {};
-    Error error = errno_error(errno, "the folder " + folder + " cannot be made");
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (!failed) return {};
+    Error error = errno_error(failed.value(), "the folder " + folder + " cannot be made");
     error.code = error.code == Errc::not_found ? Errc::unavailable : error.code;
     error.hint = "create it, or mount what belongs there";
     return fail(std::move(error));

@@ -8,8 +8,9 @@
 
 namespace musher {
 
-/// `path` is where people find (or found) the file; names that are not UTF-8 are percent-escaped
-/// and `name_escaped` is true then.
-Json file_facts(const std::string& path, const hotfolder::FileSample& sample);
+/// `path` is where the file can be opened; the other names are those of `original`, where people
+/// dropped it. Names that are not UTF-8 are percent-escaped and `name_escaped` is true then.
+Json file_facts(const std::string& path, const std::string& original,
+                const hotfolder::FileSample& sample);
 
 }  // namespace musher

@@ -244,7 +244,7 @@ Task<Result<void>> Hotfolder::emit(std::vector<Item> items, Cancel& stop) {
         Delivery delivery;
         delivery.event.id = item.id;
         delivery.event.kind = "hotfolder";
-        delivery.event.facts = file_facts(item.original, item.sample);
+        delivery.event.facts = file_facts(item.file, item.original, item.sample);
         delivery.event.file = item.file;
         delivery.event.hops = item.hops;
         taken_[item.original] = item.id;

@@ -58,8 +58,8 @@ std::vector<Option> options() {
 
 std::vector<Field> facts() {
     return {
-        {"path", "where the file was dropped", "/srv/in/a.pdf"},
-        {"dir", "its folder", "/srv/in"},
+        {"path", "where the file is while its job has it", "/srv/in/.musher/work/ID.a.pdf"},
+        {"dir", "the folder that it was dropped into", "/srv/in"},
         {"name", "its name", "a.pdf"},
         {"stem", "its name without the extension", "a"},
         {"ext", "its extension, without the dot", "pdf"},

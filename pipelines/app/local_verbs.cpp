@@ -100,8 +100,24 @@ void explain_steps(const char* what, const std::vector<StepConfig>& steps, std::
     }
 }
 
+/// A file, or a pipeline of musher.yml by its name.
+Result<Configuration> read_wanted(const Call& call) {
+    const std::string wanted = call.text("PIPELINE");
+    if (std::filesystem::exists(wanted)) return read_pipelines({wanted});
+    Configuration read = read_configuration(call.config);
+    const bool sound = read.ok();
+    std::vector<std::string> names;
+    for (const PipelineConfig& config : read.pipelines) names.push_back(config.name);
+    std::erase_if(read.pipelines, [&](const PipelineConfig& p) { return p.name != wanted; });
+    if (!read.pipelines.empty() || !sound) return read;
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const auto meant = nearest(wanted, known);
+    return fail(Errc::not_found, "no pipeline and no file is named '" + wanted + "'",
+                meant ? "did you mean '" + std::string(*meant) + "'?" : "see musher check");
+}
+
 Result<Answer> explain(const Call& call) {
-    const Configuration read = read_pipelines({call.text("FILE")});
+    MUSHER_TRY(const Configuration read, read_wanted(call));
     Answer answer;
     answer.code = read.ok() ? 0 : info(Errc::usage).exit_code;
     std::fputs(render_problems(read.problems).c_str(), stderr);
@@ -172,8 +188,8 @@ const std::vector<Verb>& local_verbs() {
          "  musher check\n  musher check pipelines/a.yml --json\n",
          {{"PATH", Kind::positionals, "pipeline files or folders, or one musher.yml"}}, check},
         {"explain", "a pipeline with every default, and where each value comes from",
-         "  musher explain pipelines/a.yml\n",
-         {{"FILE", Kind::positional, "a pipeline file", true}}, explain, false},
+         "  musher explain invoices\n  musher explain pipelines/a.yml\n",
+         {{"PIPELINE", Kind::positional, "a pipeline's name, or its file", true}}, explain},
         {"describe", "components and their options",
          "  musher describe\n  musher describe sink directory\n",
          {{"WHAT", Kind::positionals, "source, step or sink, and a name"},

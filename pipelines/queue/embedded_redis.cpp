@@ -191,6 +191,7 @@ Task<void> EmbeddedRedis::supervise() {
         ++restarts_;
         since = loop_.clock().now();
         launched = co_await launch();
+        if (launched) log::info("embedded_redis.restarted", Json{{"pid", pid()}});
     }
 }
 

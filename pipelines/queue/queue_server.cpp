@@ -45,12 +45,13 @@ Task<void> QueueServer::stop() {
     embedded_.reset();
 }
 
-std::unique_ptr<RedisQueue> QueueServer::queue(const std::string& name,
+std::unique_ptr<RedisQueue> QueueServer::queue(const std::string& name, const std::string& node,
                                                const QueueOptions& options) {
     RedisQueueOptions more;
     const bool disk = config_.queue.embedded && config_.queue.fsync_always;
     more.durability = disk ? Durability::disk : Durability::memory;
     more.reactor = reactor_;
+    more.node = node;
     more.about = Json{{"node", config_.node}, {"pid", ::getpid()}};
     return std::make_unique<RedisQueue>(loop_, *redis_, name, options, std::move(more));
 }

@@ -29,8 +29,9 @@ class QueueServer {
     /// Closes the connections, then ends the embedded server.
     Task<void> stop();
 
-    /// A queue on this server; open() it before its first use.
-    std::unique_ptr<RedisQueue> queue(const std::string& name, const QueueOptions& options);
+    /// A queue on this server; open() it before its first use. `node`: of the state directory.
+    std::unique_ptr<RedisQueue> queue(const std::string& name, const std::string& node,
+                                      const QueueOptions& options);
     /// Without secrets.
     const std::string& shown_url() const { return shown_url_; }
 

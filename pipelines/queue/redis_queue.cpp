@@ -1,5 +1,7 @@
 #include "pipelines/queue/redis_queue.h"
 
+#include <algorithm>
+
 #include "pipelines/queue/job_records.h"
 #include "pipelines/queue/redis_rows.h"
 #include "reactor/base/uuid.h"
@@ -20,6 +22,11 @@ std::string setting(const RedisReply& flat, std::string_view name) {
     }
     return {};
 }
+
+/// The random end of a UUID; "" of "".
+std::string mark(const std::string& uuid) {
+    return uuid.substr(uuid.size() - std::min(uuid.size(), kNonceDigits));
+}
 }  // namespace
 
 RedisQueue::RedisQueue(Loop& loop, Redis& redis, std::string name, QueueOptions options,
@@ -32,9 +39,11 @@ RedisQueue::RedisQueue(Loop& loop, Redis& redis, std::string name, QueueOptions 
       keys_(name_),
       scope_("queue " + name_, loop.ready(), loop.clock(), &loop.root()),
       free_slots_(loop.ready(), slots_.size()) {
-    const std::string random = new_uuid7(loop.clock().wall_ms());
-    nonce_ = random.substr(random.size() - kNonceDigits);
-    const std::string reactor = more_.reactor.empty() ? nonce_ : more_.reactor;
+    const std::string nonce = mark(new_uuid7(loop.clock().wall_ms()));
+    node_mark_ = mark(more_.node);
+    process_mark_ = node_mark_ + mark(more_.reactor);
+    nonce_ = process_mark_ + nonce;
+    const std::string reactor = more_.reactor.empty() ? nonce : more_.reactor;
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         slots_[i].memo = reactor + "/" + std::to_string(i);
     }
@@ -150,8 +159,11 @@ Task<Result<Reaped>> RedisQueue::reap(Cancel& cancel) {
     args.push_back(std::to_string(limits::kStalls));
     args.push_back(poison_line());
     args.push_back(cancelled_line());
+    args.push_back(orphans_freed_ ? "" : node_mark_);
+    args.push_back(process_mark_);
     MUSHER_CO_TRY(const RedisReply reply,
                   co_await call(queue_scripts().reap, std::move(args), cancel));
+    orphans_freed_ = true;
     Reaped reaped;
     reaped.back = static_cast<std::size_t>(reply.items.at(0).integer);
     for (const RedisReply& one : reply.items.at(1).items) {

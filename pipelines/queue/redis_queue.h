@@ -22,6 +22,8 @@ enum class Durability { memory, replicated, disk };
 struct RedisQueueOptions {
     Durability durability = Durability::memory;
     std::string reactor;          // UUID of this process; empty: a verb, not listed as alive
+    std::string node;             // UUID of the state directory that this process alone has: what
+                                  // its earlier processes held is free; empty: unknown
     Json about = Json::object();  // host, pid, …: what the others see of it
 };
 
@@ -102,7 +104,10 @@ class RedisQueue final : public JobQueue {
     std::size_t senders_ = 0;
     std::array<Slot, limits::kQueueDepth> slots_;
     Semaphore free_slots_;
-    std::string nonce_;  // of this object: makes its tokens unlike all others
+    std::string node_mark_;     // how the tokens of this node begin
+    std::string process_mark_;  // … and those of this process
+    std::string nonce_;         // of this object: makes its tokens unlike all others
+    bool orphans_freed_ = false;
     std::uint64_t claims_ = 0;
     Instant announced_{};  // when `rx` last heard of us
 };

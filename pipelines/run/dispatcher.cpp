@@ -81,7 +81,10 @@ Task<void> Dispatcher::turn(Cancel& stop) {
     if (reap_) {
         reap_ = false;
         Result<Reaped> reaped = co_await queue_.reap(stop);
-        if (reaped) take_reaped(std::move(*reaped));
+        if (reaped) {
+            reap_ = reaped->back > 0;  // bounded per call: there may be more
+            take_reaped(std::move(*reaped));
+        }
     }
     if (next_due_ <= around_.loop.clock().now()) look_ = true;
     if (acks_.empty() && !beat_due() && !(look_ && wanted() > 0)) {

@@ -72,7 +72,7 @@ class Dispatcher {
     void finish(Slot& slot, RunReport report);
     Task<void> defeat(Slot& slot, RunReport report, const Program& program);
     Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
-    void settle_failed(Slot& slot, JobState state, const Error& error, Json story);
+    void settle_failed(Slot& slot, const Defeat& end, Json story);
     Task<void> release(Slot& slot);
     Task<void> release_waiting();
     /// Sleeps before the next try of a call that got no answer; false: give it up.

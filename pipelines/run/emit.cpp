@@ -15,7 +15,7 @@ Result<Json> read_facts(const std::string& file) {
     struct stat info {};
     if (::fstat(opened.get(), &info) != 0) return fail(errno_error(errno, "reading " + file));
     if (!S_ISREG(info.st_mode)) return fail(Errc::usage, escape_name(file) + " is not a file");
-    return file_facts(file, hotfolder::sample_of(info));
+    return file_facts(file, file, hotfolder::sample_of(info));
 }
 
 /// Replaces what stands as a secret in the file, wherever the rendered value holds it.

@@ -104,7 +104,7 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
                 ++counters_.retried;
                 next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
             }
-            if (!*goes_on) settle_failed(slot, end.state, error, std::move(report.story));
+            if (!*goes_on) settle_failed(slot, end, std::move(report.story));
             log::warning(*goes_on ? "job.retry" : "job.dead",
                          Json{{"pipeline", job.pipeline},
                               {"job", end.id},
@@ -127,6 +127,7 @@ Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& err
     alarm.key.clear();
     alarm.dedupe.clear();
     alarm.on_failure = true;
+    alarm.event.kind = "on_failure";  // no source sent it, so none puts its original away
     alarm.failed = Json{{"job", job.id}, {"error", to_json(error)}};
     alarm.max_attempts = job.max_attempts + kParentTries;
     alarm.created_ms = around_.loop.clock().wall_ms();
@@ -142,18 +143,21 @@ Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& err
     co_return Result<void>();
 }
 
-void Dispatcher::settle_failed(Slot& slot, JobState state, const Error& error, Json story) {
-    if (state == JobState::cancelled) {
+void Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) {
+    if (end.state == JobState::cancelled) {
         ++counters_.cancelled;
     } else {
         ++counters_.dead;
     }
     JobRow row;
     row.job = slot.claim.job;
-    row.state = state;
+    row.state = end.state;
     row.attempt = slot.claim.attempt;
     row.receipts = slot.claim.receipts;
-    row.error = to_json(error);
+    row.error = to_json(end.error);
+    row.error["step"] = end.step;
+    row.error["attempt"] = slot.claim.attempt;
+    row.error["time"] = format_time(around_.loop.clock().wall_ms());
     row.story = std::move(story);
     std::vector<Settlement> batch;
     batch.push_back(settlement_of(std::move(row)));

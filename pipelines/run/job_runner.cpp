@@ -4,10 +4,16 @@
 
 #include <filesystem>
 
+#include "reactor/base/backoff.h"
 #include "reactor/filters/chain.h"
 #include "reactor/loop/offload.h"
 
 namespace musher {
+
+namespace {
+constexpr Duration kReceiptPause = milliseconds(100);
+constexpr Duration kLongestReceiptPause = std::chrono::seconds(5);
+}  // namespace
 
 JobRunner::JobRunner(const Surroundings& around, const Program& program, JobQueue& queue,
                      const Claim& claim, Cancel& cancel, Json& progress)
@@ -173,8 +179,18 @@ Task<Result<void>> JobRunner::record(const ProgramStep& step, StepResult result)
     receipt.sink = step.config->kind;
     receipt.time_ms = around_.loop.clock().wall_ms();
     outputs_[current_].update(receipt.to_json());
+    in_sink_ = false;  // from here on a fault is the queue's
     // kill -9 before this line: the sink's effect is repeated under the same job id.
-    co_return co_await queue_.store_receipt(claim_.job.id, claim_.token, receipt, cancel_);
+    for (int tries = 1;; ++tries) {
+        Result<void> stored =
+            co_await queue_.store_receipt(claim_.job.id, claim_.token, receipt, cancel_);
+        const bool away = !stored && stored.error().code == Errc::unavailable;
+        if (!away || cancel_.requested()) co_return stored;
+        // The effect is there: a queue that is away is waited for, rather than doing it again.
+        const Duration pause = backoff_delay(kReceiptPause, kLongestReceiptPause, tries);
+        const Result<void> slept = co_await around_.loop.timers().sleep(pause, cancel_);
+        if (!slept) co_return stored;
+    }
 }
 
 const Json* JobRunner::receipt_of(const std::string& step) const {

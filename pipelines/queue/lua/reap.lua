@@ -1,4 +1,5 @@
--- ARGV: history, keep ms, stalls allowed, error of a poisonous job, error of a cancelled one.
+-- ARGV: history, keep ms, stalls allowed, error of a poisonous job, error of a cancelled one, then
+-- how the tokens of our node begin ('' = no orphans are looked for) and those of our process.
 -- Reply: how many wait again, then a row for each job that was buried.
 local HISTORY, KEEP, STALLS = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local BATCH = 64
@@ -43,6 +44,17 @@ local function heal()
     end
 end
 
+-- What an earlier process of this node held: it is dead, or we would not have its state directory.
+local function orphan(node, process)
+    local held = call('HGETALL', O)
+    for i = 1, #held, 2 do
+        local token = sub(held[i + 1], 18)
+        if sub(token, 1, #node) == node and sub(token, 1, #process) ~= process then
+            call('ZADD', LEASE, now, held[i])
+        end
+    end
+end
+
 local function forget_reactors()
     for _, reactor in ipairs(call('ZRANGE', RX, '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)) do
         call('ZREM', RX, reactor)
@@ -54,6 +66,7 @@ end
 go_on_without_memory()
 local idle = call('ZCARD', READY) == 0
 heal()
+if ARGV[6] ~= '' then orphan(ARGV[6], ARGV[7]) end
 for _, id in ipairs(call('ZRANGE', LEASE, '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)) do
     lapse(id)
 end

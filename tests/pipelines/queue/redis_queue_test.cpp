@@ -85,6 +85,38 @@ REDIS_CASE(ChecksItsRecordsForFaults) {
     EXPECT_AWAIT(q.rig().faults(), "a runs without the turn of k");
 }
 
+Task<std::string> first_reap(RedisTrial& q, const char* node, const char* process) {
+    RedisQueueOptions more;
+    more.node = node;
+    more.reactor = process;
+    RedisQueue later(q.loop, q.redis_rig.redis(), "orders", QueueOptions(), std::move(more));
+    const Result<Reaped> reaped = co_await later.reap(q.never);
+    co_await later.close();
+    co_return reaped ? std::to_string(reaped->back) : reaped.error().text();
+}
+
+REDIS_CASE(TakesBackAtOnceWhatAnEarlierProcessOfTheNodeHeld) {
+    RedisQueueOptions more;
+    more.node = "0197aaaa-0000-7000-8000-00000000node";
+    more.reactor = "0197aaaa-0000-7000-8000-0000000first";
+    RedisQueue killed(q.loop, q.redis_rig.redis(), "orders", QueueOptions(), std::move(more));
+    co_await q.put(q.job("a"));
+    co_await q.put(q.job("b"));
+    CycleIn one;
+    one.claim = 1;
+    const Result<CycleOut> held = co_await killed.cycle(std::move(one), q.never);
+    EXPECT_EQ(held->claimed.claims.size(), 1u);
+    co_await killed.close();
+    EXPECT_AWAIT(q.claim(1), "b");  // of yet another node, which lives on
+    EXPECT_AWAIT(first_reap(q, "0197aaaa-0000-7000-8000-0000000other", "x-0000000second"), "0");
+    EXPECT_AWAIT(first_reap(q, "0197aaaa-0000-7000-8000-00000000node",
+                            "0197aaaa-0000-7000-8000-0000000first"), "0");
+    EXPECT_AWAIT(first_reap(q, "0197aaaa-0000-7000-8000-00000000node",
+                            "0197aaaa-0000-7000-8000-000000second"), "1");
+    EXPECT_AWAIT(q.claim(9), "a");
+    EXPECT_AWAIT(q.rig().faults(), "");
+}
+
 REDIS_CASE(SurvivesAJobThatSomebodyDeleted) {
     std::vector<Job> jobs{q.job("a"), q.job("b"), q.delayed("c", milliseconds(1)), q.job("d")};
     co_await q.put_all(jobs);
