@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <optional>
+
 #include "pipelines/config/problems.h"
 #include "pipelines/config/samples.h"
 #include "pipelines/config/tables.h"
@@ -26,7 +29,7 @@ class ExpressionCheck {
     void steps(const std::vector<StepConfig>& list);
     void options(const StepConfig& step);
     void leaf(const Option& option, const Value& value);
-    void bare(const Value& value, bool condition);
+    std::optional<Json> bare(const Value& value, bool condition);
     void text(const Value& value);
     std::optional<Json> evaluate(const Expression& expression);
     void refuse(const Expression& expression, const Error& error);
@@ -34,6 +37,7 @@ class ExpressionCheck {
 
     const PipelineConfig& pipeline_;
     Samples samples_;
+    std::map<std::string, std::optional<Json>> named_;  // of the step at hand
     std::shared_ptr<LuaSandbox> sandbox_;
     std::vector<Problem>& problems_;
     bool blind_ = false;  // inside a loop, whose variable has no sample: compile only
@@ -52,7 +56,9 @@ void ExpressionCheck::run() {
 void ExpressionCheck::steps(const std::vector<StepConfig>& list) {
     for (const StepConfig& step : list) {
         if (step.when) bare(*step.when, true);
+        named_.clear();
         options(step);
+        const std::map<std::string, std::optional<Json>> named = std::move(named_);
         const bool blind =
             std::exchange(blind_, blind_ || find_option(step.entry->spec.options, "as") != nullptr);
         for (const StepBranch& branch : step.branches) {
@@ -60,7 +66,7 @@ void ExpressionCheck::steps(const std::vector<StepConfig>& list) {
             steps(branch.steps);
         }
         blind_ = blind;
-        samples_.add_step(step);
+        samples_.add_step(step, named);
     }
 }
 
@@ -71,7 +77,9 @@ void ExpressionCheck::options(const StepConfig& step) {
         if (option.type == OptionType::expression) {
             bare(*value, false);
         } else if (option.type == OptionType::expression_map) {
-            for (const Value::Entry& entry : value->entries) bare(entry.value, false);
+            for (const Value::Entry& entry : value->entries) {
+                named_[entry.key] = bare(entry.value, false);
+            }
         } else if (option.templated) {
             leaf(option, *value);
         }
@@ -84,10 +92,11 @@ void ExpressionCheck::leaf(const Option& option, const Value& value) {
     if (value.is(Value::Kind::string)) text(value);
 }
 
-void ExpressionCheck::bare(const Value& value, bool condition) {
+/// What it is for the sample event; nothing when that cannot be said.
+std::optional<Json> ExpressionCheck::bare(const Value& value, bool condition) {
     const bool scalar =
         !value.is(Value::Kind::null) && !value.is(Value::Kind::list) && !value.is(Value::Kind::map);
-    if (value.faulty || value.secret || !scalar) return;
+    if (value.faulty || value.secret || !scalar) return std::nullopt;
     Position at = value.at;
     const auto expression = Expression::compile(sandbox_, value.text, value.content(), &at);
     if (!expression) {
@@ -95,10 +104,10 @@ void ExpressionCheck::bare(const Value& value, bool condition) {
         add_error(
             problems_, at, "bad_expression", expression.error().message,
             quoted ? "here the expression stands alone, without ${ }" : expression.error().hint);
-        return;
+        return std::nullopt;
     }
-    const std::optional<Json> result = evaluate(*expression);
-    if (!condition || !result || result->is_boolean()) return;
+    std::optional<Json> result = evaluate(*expression);
+    if (!condition || !result || result->is_boolean()) return result;
     const std::string message = fmt::format("the condition `{}` is {}, not true or false",
                                             expression->text(), kind_of(*result));
     if (result->is_null()) {
@@ -107,6 +116,7 @@ void ExpressionCheck::bare(const Value& value, bool condition) {
     } else {
         add_error(problems_, value.at, "not_a_condition", message, "compare it with something");
     }
+    return result;
 }
 
 void ExpressionCheck::text(const Value& value) {

@@ -48,12 +48,18 @@ void Samples::enter_on_failure() {
     bindings_["steps"] = Json::object();
 }
 
-void Samples::add_step(const StepConfig& step) {
+void Samples::add_step(const StepConfig& step,
+                       const std::map<std::string, std::optional<Json>>& named) {
     // A name with a dash is written in brackets.
     const bool plain = step.id.find('-') == std::string::npos;
     const std::string path = plain ? "steps." + step.id : "steps[\"" + step.id + "\"]";
     Json outputs = Json::object();
     add_fields(outputs, path, step.entry->spec.fields);
+    for (const auto& [name, value] : named) {
+        if (step.sink) break;
+        outputs[name] = value.value_or(nullptr);
+        if (!value) open_.push_back(path);
+    }
     if (step.sink) {
         outputs.update(Json{{"step", step.id},
                             {"sink", step.kind},

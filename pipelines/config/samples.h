@@ -1,6 +1,8 @@
 // What an expression would see: the components' sample fields, as `check` evaluates on them.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +22,10 @@ class Samples {
     void enter_steps();
     /// The job died: its on_failure steps are next.
     void enter_on_failure();
-    /// What the steps behind this one see of it.
-    void add_step(const StepConfig& step);
+    /// What the steps behind this one see of it: its fields, and the values that it names itself
+    /// (nothing: they cannot be foretold).
+    void add_step(const StepConfig& step,
+                  const std::map<std::string, std::optional<Json>>& named = {});
 
     const Bindings& bindings() const { return bindings_; }
     /// Whether "event.row.total" lies in a map whose fields nobody can foretell.

@@ -18,17 +18,29 @@ const std::vector<Option>& seal_option_table() {
     return kTable;
 }
 
+namespace {
+Result<Key> read_key(const Options& options) {
+    if (options.has("key") == options.has("key_file")) {
+        return fail(Errc::usage, "give exactly one of `key` and `key_file`");
+    }
+    if (options.has("key")) return Key::parse(options.text("key"));
+    return Key::from_file(options.text("key_file"));
+}
+}  // namespace
+
 Result<void> check_seal_options(const Options& options) {
-    if (options.has("key") != options.has("key_file")) return {};
-    return fail(Errc::usage, "give exactly one of `key` and `key_file`");
+    const Result<Key> key = read_key(options);
+    if (!key) {
+        Error error = key.error();
+        if (options.has("key_file")) error.message += " (`key_file`)";
+        return fail(std::move(error));
+    }
+    return {};
 }
 
 Result<SealOptions> seal_options(const Options& options) {
-    MUSHER_DO(check_seal_options(options));
-    Result<Key> key = options.has("key") ? Key::parse(options.text("key"))
-                                         : Key::from_file(options.text("key_file"));
-    if (!key) return fail(std::move(key).error());
-    return SealOptions{std::move(*key), options.text("aad")};
+    MUSHER_TRY(Key key, read_key(options));
+    return SealOptions{std::move(key), options.text("aad")};
 }
 
 }  // namespace musher

@@ -1,0 +1,225 @@
+"""What goes wrong in production, done on purpose: a clear error or none, and nothing lost."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import unittest
+
+from house import House, digest, files_in, until
+
+HEAD = "version: 1\nsource: {{ hotfolder: {{ path: {{house}}/in/{0}, settle: 50ms }} }}\n"
+
+
+def pipeline(name, rest):
+    return HEAD.format(name) + rest
+
+
+class BadMomentsTest(unittest.TestCase):
+    def house(self, pipelines, extra="", start=True):
+        house = House({name: pipeline(name, rest) for name, rest in pipelines.items()}, extra)
+        self.addCleanup(house.__exit__, None)
+        for name in pipelines:
+            house.folder("in/" + name)
+        with open(house / "key", "wb", opener=lambda p, f: os.open(p, f, 0o600)) as key:
+            key.write(bytes(range(32)))
+        return house.start() if start else house
+
+    def report(self, house, name):
+        path = house / f"{name}.report.json"
+        until(lambda: os.path.exists(path), what=lambda: house.log()[-3000:])
+        with open(path) as file:
+            return json.load(file)
+
+    def test_truncated_xz_and_tampered_seal_fail_with_a_report(self):
+        house = self.house({
+            "expand": "steps:\n  - xz_expand: {}\n  - directory: { to: {house}/out }\n",
+            "seal": "steps:\n  - seal: { key: !file {house}/key }\n"
+                    "  - directory: { to: {house}/sealed }\n",
+            "unseal": "steps:\n  - unseal: { key: !file {house}/key }\n"
+                      "  - directory: { to: {house}/out }\n"})
+        content = os.urandom(3_000_000)
+        packed = subprocess.run(["xz", "-0", "-c"], input=content, capture_output=True,
+                                check=True).stdout
+        house.drop("in/expand/cut.xz", packed[:-1000])
+        house.drop("in/expand/no.xz", b"this is no xz file")
+        house.drop("in/expand/whole.xz", packed)
+        house.drop("in/seal/a", content)
+        until(lambda: os.path.exists(house / "sealed/a"))
+        with open(house / "sealed/a", "rb") as file:
+            sealed = bytearray(file.read())
+        house.drop("in/unseal/whole", sealed)
+        house.drop("in/unseal/cut", sealed[:-1])
+        sealed[2_000_000] ^= 1
+        house.drop("in/unseal/tampered", sealed)
+        for name in ("expand/failed/cut.xz", "expand/failed/no.xz", "unseal/failed/cut",
+                     "unseal/failed/tampered"):
+            report = self.report(house, "in/" + name)
+            self.assertEqual(report["error"]["code"], "corrupt", name)
+            self.assertEqual(report["error"]["attempt"], 1, "a second try would not help")
+        until(lambda: sorted(f for f in files_in(house / "out") if f[0] != ".") ==
+              ["whole", "whole.xz"], what=lambda: str(files_in(house / "out")))
+        for name in ("whole", "whole.xz"):
+            self.assertEqual(digest(house / f"out/{name}"), hashlib.sha256(content).hexdigest())
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting wants root")
+    def test_a_full_disk_holds_the_pipeline_until_there_is_room(self):
+        house = self.house({"p": "steps:\n  - directory: { to: {house}/disk/out }\n"}, start=False)
+        house.folder("disk")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", house / "disk"],
+                       check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", house / "disk"])
+        house.drop("disk/ballast", bytes(900_000))
+        house.start()
+        sha = house.drop("in/p/large", os.urandom(500_000))
+        until(lambda: house.counts("p")["state"] == "held", what=lambda: house.log()[-2000:])
+        self.assertIn("space", house.counts("p")["held"]["reason"].lower())
+        self.assertEqual([f for f in files_in(house / "disk/out") if f[0] != "."], [])
+        self.assertEqual(house.ask("/health")[0], 503)
+        os.unlink(house / "disk/ballast")
+        until(lambda: os.path.exists(house / "disk/out/large"), 60,
+              what=lambda: house.log()[-2000:])
+        self.assertEqual(digest(house / "disk/out/large"), sha)
+        until(lambda: house.counts("p")["state"] == "running")
+
+    def test_files_that_vanish_or_are_replaced(self):
+        house = self.house({"p": "steps:\n  - directory: { to: {house}/out }\n"})
+        for index in range(200):  # gone before anybody looked, or soon after
+            house.drop(f"in/p/gone{index}", "x", via_rename=index % 2 == 0)
+            try:
+                os.unlink(house / f"in/p/gone{index}")
+            except FileNotFoundError:
+                pass  # claimed already
+        last = ""
+        for index in range(100):
+            last = house.drop("in/p/same", f"version {index}" * 1000)
+        until(lambda: os.path.exists(house / "in/p/done"))
+        until(lambda: house.counts("p")["waiting"] + house.counts("p")["running"] == 0 and
+              last in [digest(house / f"in/p/done/{f}") for f in files_in(house / "in/p/done")])
+        done = {digest(house / f"in/p/done/{f}") for f in files_in(house / "in/p/done")}
+        out = {digest(house / f"out/{f}") for f in files_in(house / "out") if f[0] != "."}
+        self.assertEqual(done, out, "each output is one whole version")
+        self.assertEqual(files_in(house / "in/p/failed"), [])
+
+    def test_redis_killed_and_back(self):
+        house = self.house({"p": "steps:\n  - directory: { to: {house}/out }\n"})
+        house.drop("in/p/before", "1")
+        until(lambda: os.path.exists(house / "out/before"))
+        os.kill(house.redis_pid(), signal.SIGSTOP)  # nobody answers, nothing is closed
+        house.drop("in/p/while", "2")
+        os.kill(house.redis_pid(), signal.SIGKILL)
+        until(lambda: os.path.exists(house / "out/while"), 30, lambda: house.log()[-2000:])
+        until(lambda: files_in(house / "in/p/done") == ["before", "while"])
+
+    def test_redis_out_of_memory(self):
+        base = House({})
+        self.addCleanup(base.__exit__, None)
+        socket = base / "redis.sock"
+        redis = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", socket,
+                                  "--dir", base.path, "--appendonly", "yes", "--save", ""],
+                                 stdout=subprocess.DEVNULL)
+        self.addCleanup(redis.wait)
+        self.addCleanup(redis.kill)
+        cli = lambda *words: subprocess.run(["redis-cli", "-s", socket, *words], check=True,
+                                            capture_output=True, text=True).stdout
+        until(lambda: os.path.exists(socket))
+        house = self.house({"p": "steps:\n  - directory: { to: {house}/out }\n"},
+                           extra=f"queue: {{ redis: 'unix:{socket}' }}\n")
+        house.drop("in/p/before", "1")
+        until(lambda: os.path.exists(house / "out/before"))
+        cli("config", "set", "maxmemory", "1mb")
+        house.drop("in/p/while", "2")
+        until(lambda: "OOM" in house.log() or "memory" in house.log())
+        until(lambda: house.ask("/health")[0] == 503)
+        self.assertFalse(os.path.exists(house / "out/while"))
+        cli("config", "set", "maxmemory", "0")
+        until(lambda: os.path.exists(house / "out/while"), 40, lambda: house.log()[-2000:])
+        until(lambda: house.ask("/health")[0] == 200, 40)
+
+    def test_sigterm_in_the_middle_of_10000_jobs(self):
+        house = self.house({"p": "limits: { waiting: 2000 }\nsteps:\n  - log: x\n"},
+                           extra="log: { level: warning }\n", start=False)
+        for index in range(10_000):
+            with open(house / f"in/p/{index}", "w") as file:
+                file.write(str(index))
+        house.start()
+        stops = 0
+        while len(files_in(house / "in/p/done")) < 10_000:
+            wanted = len(files_in(house / "in/p/done")) + 2500
+            until(lambda: len(files_in(house / "in/p/done")) >= min(wanted, 10_000), 60)
+            self.assertEqual(house.stop(), 0)
+            stops += 1
+            house.start()
+        self.assertGreaterEqual(stops, 3)
+        self.assertEqual(sorted(map(int, files_in(house / "in/p/done"))), list(range(10_000)))
+        until(lambda: house.counts("p")["done"] == 10_000)
+
+    def test_a_cancelled_job_ends_and_its_original_is_kept(self):
+        house = self.house({"p": "steps:\n  - exec: { argv: [/bin/sleep, '1000'] }\n"})
+        house.drop("in/p/a", "1")
+        until(lambda: house.counts("p")["running"] == 1)
+        job = house.get("jobs?state=running")["items"][0]["id"]
+        self.assertEqual(house.ask(f"/api/v1/jobs/{job}/cancel", "POST")[0], 200)
+        self.assertEqual(self.report(house, "in/p/failed/a")["error"]["code"], "cancelled")
+        self.assertEqual(house.stop(), 0)
+
+    def test_a_missing_output_mount_or_key_is_said_before_anything_moves(self):
+        house = self.house({"p": "steps:\n  - seal: { key_file: {house}/nokey }\n"
+                                 "  - directory: { to: {house}/out }\n"}, start=False)
+        house.drop("in/p/a", "1")
+        result = house.run("run")
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(result.stderr, r"p\.yml:\d+:\d+: error: .*nokey")
+        house.drop("nokey", bytes(32))
+        os.chmod(house / "nokey", 0o644)
+        result = house.run("run")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("chmod 600", result.stderr)
+        self.assertEqual(files_in(house / "in/p"), ["a"])
+
+
+class DurabilityTest(unittest.TestCase):
+    """One file through the directory sink, under strace: what is on disk before what is said."""
+
+    def test_write_sync_rename_sync_ack(self):
+        house = House({"p": pipeline("p", "steps:\n  - directory: { to: {house}/out }\n")})
+        self.addCleanup(house.__exit__, None)
+        house.folder("in/p")
+        house.folder("out")
+        trace = house / "trace"
+        house.start(wrapper=["strace", "-D", "-f", "-y", "-s", "300", "-o", trace, "-e",
+                             "trace=write,sendto,sendmsg,writev,copy_file_range,fsync,fdatasync,"
+                             "rename,renameat,renameat2,ioctl"])
+        house.drop("in/p/file", "hello " * 1000)
+        until(lambda: files_in(house / "in/p/done") == ["file"])
+        pid = house.process.pid
+        self.assertEqual(house.stop(), 0)
+
+        def traced():
+            with open(trace, errors="replace") as file:
+                return file.read().splitlines()
+        until(lambda: any(re.match(rf"{pid} .*exited with 0", line) for line in traced()))
+        lines = traced()
+
+        def first(pattern, after=0):
+            for number in range(after, len(lines)):
+                if re.search(pattern, lines[number]):
+                    return number
+            self.fail(f"no {pattern} after line {after} of\n" + "\n".join(lines[after:][:200]))
+
+        claim = first(r"rename\w*\(.*\"file\".*\.musher/work|rename\w*\(.*\.musher/work.*\.file")
+        synced = first(r"(fsync|fdatasync)\(\d+<[^>]*\.musher/work>", claim)
+        put = first(r"(sendto|write|writev|sendmsg)\(\d+<.*EVALSHA", synced)
+        copied = first(r"(write|copy_file_range|ioctl)\(.*/out/\.file\.musher-tmp", put)
+        flushed = first(r"(fsync|fdatasync)\(\d+<[^>]*/out/\.file\.musher-tmp", copied)
+        named = first(r"rename\w*\(.*\.file\.musher-tmp.*out/file", flushed)
+        folder = first(r"(fsync|fdatasync)\(\d+<[^>]*/out>", named)
+        ack = first(r"(sendto|write|writev|sendmsg)\(\d+<.*EVALSHA", folder)
+        first(r"rename\w*\(.*\.musher/work.*done/file", ack)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

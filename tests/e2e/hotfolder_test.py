@@ -1,0 +1,308 @@
+"""The hot folder's options, each on a running musher with real files."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import unittest
+
+from house import House, digest, files_in, until
+
+LOG = "steps:\n  - log: \"${event.name}\"\n"
+
+
+def pipeline(options, rest=LOG, head=""):
+    return f"version: 1\n{head}source:\n  hotfolder: {{ path: {{house}}/in, settle: 100ms{options} }}\n{rest}"
+
+
+class HotfolderTest(unittest.TestCase):
+    def house(self, options="", rest=LOG, head="", start=True):
+        house = House({"hot": pipeline(options, rest, head)})
+        self.addCleanup(house.__exit__, None)
+        house.folder("in")
+        return house.start() if start else house
+
+    def done(self, house, *names, folder="in/done"):
+        wanted = sorted(names)
+        until(lambda: files_in(house / folder) == wanted, what=lambda: (
+            f"{wanted} in {folder}: {files_in(house / folder)}, in/: {files_in(house / 'in')}\n"
+            + house.log()[-2000:]))
+
+    def test_takes_what_is_there_at_start_and_what_comes(self):
+        house = self.house(start=False)
+        house.drop("in/early", "a", via_rename=False)
+        house.start()
+        house.drop("in/moved", "b")
+        house.drop("in/written", "c", via_rename=False)
+        self.done(house, "early", "moved", "written")
+
+    def test_default_ignores_and_match_without_case(self):
+        house = self.house(", match: ['*.PDF', 'b*.txt']")
+        for name in ["a.pdf", "B1.TXT", "c.txt", ".hidden.pdf", "d.pdf.part", "~$e.pdf"]:
+            house.drop("in/" + name, name, via_rename=False)
+        self.done(house, "a.pdf", "B1.TXT")
+        self.assertEqual(house.run("why", house / "in/c.txt", "-c", "musher.yml", "--json")
+                         .stdout.count('"unmatched"'), 1)
+        self.assertTrue(os.path.exists(house / "in/c.txt"))
+
+    def test_case_sensitive(self):
+        house = self.house(", match: '*.pdf', case_sensitive: true")
+        house.drop("in/a.PDF", "a")
+        house.drop("in/b.pdf", "b")
+        self.done(house, "b.pdf")
+        self.assertTrue(os.path.exists(house / "in/a.PDF"))
+
+    def test_unmatched_fail_writes_a_report(self):
+        house = self.house(", match: '*.pdf', unmatched: fail")
+        house.drop("in/a.txt", "a")
+        self.done(house, "a.txt", "a.txt.report.json", folder="in/failed")
+
+    def test_recursive_with_folders_that_appear_full(self):
+        house = self.house(", recursive: true")
+        os.makedirs(house / "outside/x/y")
+        for name in ["1", "x/2", "x/y/3"]:
+            house.drop("outside/" + name, name, via_rename=False)
+        os.rename(house / "outside", house / "in/moved")
+        for index in range(50):  # folder and file at once: the race of a new watch
+            house.drop(f"in/d{index}/deep/f", "x", via_rename=False)
+        wanted = ["moved/1", "moved/x/2", "moved/x/y/3"] + [f"d{i}/deep/f" for i in range(50)]
+        self.done(house, *wanted)
+
+    def test_raw_names(self):
+        house = self.house()
+        names = [b"new\nline", b"-rf", b"bad\xff\xfe", "файл с пробелом".encode(), b"x" * 255,
+                 b"per%41cent", b"a.b.c"]
+        for name in names:
+            path = os.path.join(os.fsencode(house / "in"), name)
+            with open(path, "wb") as file:
+                file.write(name)
+        folder = os.fsencode(house / "in/done")
+        until(lambda: os.path.isdir(folder) and sorted(os.listdir(folder)) == sorted(names),
+              what=lambda: house.log()[-2000:])
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                self.assertEqual(file.read(), name)
+
+    def test_a_slow_writer_is_waited_for(self):
+        house = self.house()
+        with open(house / "in/slow", "w") as file:
+            file.write("first half ")
+            file.flush()
+            # Several settle times long it is quiet, but open.
+            until(lambda: '"writing"' in house.run("why", house / "in/slow", "-c", "musher.yml",
+                                                   "--json").stdout)
+            until(lambda: house.counts("hot")["source"]["stuck"] == 1)
+            file.write("second half")
+        self.done(house, "slow")
+        with open(house / "in/done/slow") as file:
+            self.assertEqual(file.read(), "first half second half")
+
+    def test_marker_and_min_size(self):
+        house = self.house(", marker: '{name}.ok', min_size: 3")
+        house.drop("in/a", "long enough")
+        house.drop("in/b", "x")
+        house.drop("in/b.ok", "")
+        why = lambda name: house.ask("/api/v1/why?path=" + house / f"in/{name}")[1]["reason"]
+        until(lambda: why("a") == "marker_missing")
+        until(lambda: why("b") == "too_small")
+        house.drop("in/a.ok", "")
+        self.done(house, "a")
+        until(lambda: not os.path.exists(house / "in/a.ok"))
+
+    def test_claim_none_leaves_files_and_does_not_repeat_them(self):
+        house = self.house(", claim: none, done: leave")
+        house.drop("in/a", "1")
+        until(lambda: house.counts("hot")["done"] == 1)
+        self.assertEqual(files_in(house / "in"), ["a"])
+        self.assertEqual(house.stop(), 0)
+        house.drop("in/b", "2")
+        house.start()
+        until(lambda: house.counts("hot")["done"] == 2)
+        house.drop("in/a", "changed")
+        until(lambda: house.counts("hot")["done"] == 3)
+        self.assertEqual(files_in(house / "in"), ["a", "b"])
+
+    def test_done_delete(self):
+        house = self.house(", done: delete")
+        house.drop("in/a", "1")
+        until(lambda: house.counts("hot")["done"] == 1)
+        until(lambda: files_in(house / "in") == [])
+        self.assertEqual(os.listdir(house / "in/.musher/work"), [])
+
+    def test_folders_of_done_and_failed_elsewhere(self):
+        house = self.house(", done: {house}/over/done, failed: {house}/over/failed",
+                           "limits: { attempts: 1 }\nsteps:\n  - exec: { argv: ['/usr/bin/test', "
+                           "'${event.name}', '=', 'good'] }\n")
+        house.drop("in/good", "1")
+        house.drop("in/bad", "2")
+        self.done(house, "good", folder="over/done")
+        self.done(house, "bad", "bad.report.json", folder="over/failed")
+
+    def test_collisions(self):
+        for policy, done in (("number", ["a", "a-2"]), ("replace", ["a"]), ("fail", ["a"])):
+            with self.subTest(policy):
+                house = self.house(f", collision: {policy}")
+                house.drop("in/a", "1")
+                self.done(house, "a")
+                house.drop("in/a", "2")
+                until(lambda: house.counts("hot")["done"] == 2)
+                if policy == "fail":
+                    self.done(house, "a", "a.report.json", folder="in/failed")
+                self.done(house, *done)
+
+    def test_a_failed_file_is_replayed_from_its_place(self):
+        house = self.house(rest="limits: { attempts: 1 }\nsteps:\n  - exec: { argv: ['/bin/cat', "
+                                "'{house}/gate'] }\n")
+        house.drop("in/a", "1")
+        self.done(house, "a", "a.report.json", folder="in/failed")
+        job = house.get("jobs?state=dead")["items"][0]["id"]
+        house.drop("gate", "open")
+        self.assertEqual(house.ask(f"/api/v1/jobs/{job}/replay", "POST")[0], 200)
+        self.done(house, "a")
+        self.assertEqual(files_in(house / "in/failed"), [])
+
+    def test_when_is_false_the_file_stays(self):
+        house = self.house(head="when: event.size > 3\n")
+        house.drop("in/small", "1")
+        house.drop("in/large", "12345")
+        self.done(house, "large")
+        until(lambda: files_in(house / "in") == ["done/large", "small"])
+        with open(house / "in/small", "a") as file:
+            file.write("23456")
+        self.done(house, "large", "small")
+
+    def test_unit_folder(self):
+        house = self.house(", unit: folder",
+                           "steps:\n  - exec: { argv: ['/bin/ls', '${event.path}'] }\n")
+        house.drop("in/loose", "no folder")
+        os.makedirs(house / "in/job/inner")
+        house.drop("in/job/1", "1", via_rename=False)
+        house.drop("in/job/inner/2", "2", via_rename=False)
+        self.done(house, "job/1", "job/inner/2")
+        self.assertEqual(files_in(house / "in"), ["done/job/1", "done/job/inner/2", "loose"])
+
+    def test_order_by_name_and_age(self):
+        for order, expected in (("name", ["a", "b", "c"]), ("oldest", ["c", "a", "b"])):
+            with self.subTest(order):
+                house = self.house(
+                    f", order: {order}",
+                    "limits: { parallel: 1 }\nsteps:\n  - log: \"saw ${event.name}\"\n",
+                    start=False)
+                for age, name in ((200, "a"), (100, "b"), (300, "c")):
+                    house.drop("in/" + name, name)
+                    os.utime(house / f"in/{name}", (1_700_000_000 - age,) * 2)
+                house.start()
+                self.done(house, "a", "b", "c")
+                seen = [line.rsplit("saw ", 1)[1][0] for line in house.log().splitlines()
+                        if "saw " in line]
+                self.assertEqual(seen, expected)
+
+    def test_polling_finds_the_same(self):
+        house = self.house(", watch: poll, poll: 200ms, recursive: true")
+        until(lambda: house.counts("hot")["source"].get("watch") == "poll")
+        house.drop("in/a", "1")
+        house.drop("in/sub/b", "2", via_rename=False)
+        self.done(house, "a", "sub/b")
+
+    def test_a_missing_folder_is_waited_for(self):
+        house = House({"hot": pipeline("")})
+        self.addCleanup(house.__exit__, None)
+        house.folder("in")
+        house.start()
+        shutil.move(house / "in", house / "elsewhere")
+        until(lambda: not house.counts("hot")["source"]["ok"])
+        self.assertEqual(house.ask("/health")[0], 503)
+        house.folder("in")
+        house.drop("in/a", "1")
+        self.done(house, "a")
+        until(lambda: house.ask("/health")[0] == 200)
+
+    def test_symlinks_and_fifos_are_left_alone(self):
+        house = self.house()
+        house.drop("target", "secret")
+        os.symlink(house / "target", house / "in/link")
+        os.mkfifo(house / "in/fifo")
+        house.drop("in/a", "1")
+        self.done(house, "a")
+        self.assertTrue(os.path.islink(house / "in/link"))
+        self.assertEqual(digest(house / "target"), digest(house / "in/link"))
+
+    def test_pause_keeps_files_where_they_are(self):
+        house = self.house()
+        self.assertEqual(house.run("jobs", "pause", "hot", "-c", "musher.yml").returncode, 0)
+        house.drop("in/a", "1")
+        reason = lambda: house.ask("/api/v1/why?path=" + house / "in/a")[1]["reason"]
+        until(lambda: reason() == "paused")
+        self.assertEqual(files_in(house / "in"), ["a"])
+        self.assertEqual(house.run("jobs", "resume", "hot", "-c", "musher.yml").returncode, 0)
+        self.done(house, "a")
+
+    def test_two_pipelines_share_a_folder(self):
+        house = House({
+            "pdf": pipeline(", match: '*.pdf', done: done-pdf, failed: failed-pdf"),
+            "xml": pipeline(", match: '*.xml', done: done-xml, failed: failed-xml")})
+        self.addCleanup(house.__exit__, None)
+        house.folder("in")
+        house.start()
+        house.drop("in/a.pdf", "1")
+        house.drop("in/b.xml", "2")
+        self.done(house, "a.pdf", folder="in/done-pdf")
+        self.done(house, "b.xml", folder="in/done-xml")
+
+    def test_its_own_output_does_not_go_round_for_ever(self):
+        house = House({
+            "a": "version: 1\nsource: { hotfolder: { path: {house}/one, settle: 0s } }\n"
+                 "steps:\n  - directory: { to: '${vars.two}' }\n",
+            "b": "version: 1\nsource: { hotfolder: { path: {house}/two, settle: 0s } }\n"
+                 "steps:\n  - directory: { to: '${vars.one}' }\n",
+        }, extra="vars: { one: '{house}/one', two: '{house}/two' }\n")
+        self.addCleanup(house.__exit__, None)
+        house.folder("one")
+        house.folder("two")
+        house.start()
+        house.drop("one/f", "round and round")
+        until(lambda: files_in(house / "one/failed") + files_in(house / "two/failed"))
+        report = house.get("jobs?state=dead")["items"]
+        self.assertEqual(len(report), 1)
+        self.assertEqual(report[0]["error"]["code"], "loop")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root to be other users")
+class OtherUsersTest(unittest.TestCase):
+    """musher as nobody, files dropped by another uid."""
+
+    UPLOADER, MUSHER = 4002, 65534
+
+    def start(self, lease):
+        house = House({"hot": pipeline("")})
+        self.addCleanup(house.__exit__, None)
+        house.folder("in", 0o777)
+        for base, folders, names in os.walk(house.path):
+            for path in [base] + [os.path.join(base, name) for name in folders + names]:
+                os.chown(path, self.MUSHER, self.MUSHER)
+        os.chmod(house.path, 0o755)
+        flags = ["--inh-caps=+lease", "--ambient-caps=+lease"] if lease else ["--inh-caps=-all"]
+        house.start(wrapper=["setpriv", "--reuid", str(self.MUSHER), "--regid", str(self.MUSHER),
+                             "--clear-groups", *flags])
+        return house
+
+    def upload(self, house, name):
+        script = f"echo hello > '{house / name}'"
+        subprocess.run(["setpriv", "--reuid", str(self.UPLOADER), "--regid", str(self.UPLOADER),
+                        "--clear-groups", "sh", "-c", script], check=True)
+
+    def test_with_cap_lease_it_is_quick(self):
+        house = self.start(lease=True)
+        self.upload(house, "in/a")
+        until(lambda: files_in(house / "in/done") == ["a"], 5)
+
+    def test_without_it_a_longer_quiet_must_do(self):
+        house = self.start(lease=False)
+        self.upload(house, "in/a")
+        answer = lambda: house.ask("/api/v1/why?path=" + house / "in/a")[1]
+        until(lambda: "lease" in answer()["detail"])
+        until(lambda: files_in(house / "in/done") == ["a"], 30)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,175 @@
+"""The command line and the control API of a running musher: outputs, exit codes, refusals."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import unittest
+
+from house import MUSHER, House, files_in, until
+
+PIPELINE = """version: 1
+source: { hotfolder: { path: {house}/in, settle: 50ms } }
+limits: { attempts: 1 }
+steps:
+  - exec: { argv: ["/usr/bin/test", "${event.name}", "!=", "bad"] }
+  - directory: { to: {house}/out }
+"""
+
+
+def musher(*arguments, cwd="/", **more):
+    return subprocess.run([MUSHER, *arguments], capture_output=True, text=True, cwd=cwd,
+                          stdin=subprocess.DEVNULL, timeout=60, **more)
+
+
+class WithoutMusherTest(unittest.TestCase):
+    def test_version_and_help(self):
+        self.assertRegex(musher("--version").stdout, r"^musher \d+\.\d+\.\d+ \(\w+\)\n$")
+        help_text = musher("--help").stdout
+        for verb in ("run", "check", "explain", "describe", "completion", "status", "why", "jobs",
+                     "emit"):
+            self.assertIn(f"\n  {verb} ", help_text)
+            words = [verb] if verb != "jobs" else [verb, "list"]
+            shown = musher(*words, "--help")
+            self.assertEqual(shown.returncode, 0)
+            self.assertIn("Examples:\n", shown.stdout)
+
+    def test_wrong_usage(self):
+        for words, part in ((["statis"], "did you mean 'status'"), ([], "Usage"),
+                            (["jobs"], "error"), (["status", "--nonsense"], "error")):
+            with self.subTest(words):
+                result = musher(*words)
+                self.assertEqual(result.returncode, 2)
+                self.assertIn(part, result.stderr + result.stdout)
+
+    def test_no_musher_runs(self):
+        with House({"p": PIPELINE}) as house:
+            result = house.run("status")
+            self.assertEqual(result.returncode, 5)
+            self.assertRegex(result.stderr, r"^musher status: error: .*control.sock\nhint: ")
+            result = house.run("status", "--json")
+            self.assertEqual(json.loads(result.stdout)["error"]["code"], "unavailable")
+            self.assertEqual(result.stderr, "")
+
+    def test_check(self):
+        with House({"p": PIPELINE}) as house:
+            result = house.run("check")
+            self.assertEqual((result.returncode, result.stdout), (0, "ok: 1 pipelines\n"))
+            house.write_pipeline("q", PIPELINE.replace("settle", "setle"))
+            result = house.run("check")
+            self.assertEqual(result.returncode, 2)
+            self.assertRegex(result.stderr, r"q\.yml:2:\d+: error: .*setle")
+            self.assertIn("hint: ", result.stderr)
+            answer = json.loads(house.run("check", "--json").stdout)
+            self.assertFalse(answer["ok"])
+            self.assertEqual(answer["problems"][0]["line"], 2)
+            self.assertEqual(house.run("run").returncode, 2)
+            self.assertFalse(os.path.exists(house / "state"), "an untouched world")
+            self.assertFalse(os.path.exists(house / "in"))
+
+    def test_explain_describe_completion(self):
+        with House({"p": PIPELINE}) as house:
+            shown = house.run("explain", "p")
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn("settle", shown.stdout)
+        self.assertIn("`settle`", musher("describe", "source", "hotfolder").stdout)
+        self.assertIn("# Reference", musher("describe", "--reference").stdout)
+        schema = json.loads(musher("describe", "--schema").stdout)
+        self.assertIn("hotfolder", schema["properties"]["source"]["properties"])
+        self.assertEqual(musher("describe", "hotfoldr").returncode, 3)
+        for shell in ("bash", "zsh", "fish"):
+            script = musher("completion", shell)
+            self.assertEqual(script.returncode, 0, shell)
+            self.assertIn("musher", script.stdout)
+
+
+class RunningTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            cls.port = probe.getsockname()[1]
+        cls.house = House({"p": PIPELINE}, extra=f"http: {{ listen: '127.0.0.1:{cls.port}', "
+                                                 "token: !file {house}/token }\n")
+        cls.addClassCleanup(cls.house.__exit__, None)
+        with open(cls.house / "token", "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write("s3cret\n")
+        cls.house.folder("in")
+        cls.house.start()
+
+    def tcp(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return answer.status, json.loads(text)
+
+    def test_status_and_jobs(self):
+        house = self.house
+        house.drop("in/good", "1")
+        house.drop("in/bad", "2")
+        until(lambda: "good" in files_in(house / "in/done") and
+              "bad" in files_in(house / "in/failed"))
+        status = house.run("status")
+        self.assertEqual(status.returncode, 0)
+        self.assertRegex(status.stdout, r"(?m)^p\s+running\s")
+        tasks = house.run("status", "--tasks")
+        self.assertIn("musher/main", tasks.stdout)
+        listed = json.loads(house.run("jobs", "list", "--state", "dead", "--json").stdout)
+        job = listed["items"][0]
+        self.assertEqual(job["state"], "dead")
+        self.assertEqual(job["event"]["facts"]["name"], "bad")
+        shown = house.run("jobs", "show", job["id"])
+        self.assertIn("exited with 1", shown.stdout)
+        with open(house / "in/failed/bad.report.json") as file:
+            report = json.load(file)
+        self.assertEqual(report["job"]["id"], job["id"])
+        self.assertTrue(report["story"])
+        self.assertEqual(house.run("jobs", "show", "00000000-0000-7000-8000-000000000000")
+                         .returncode, 3)
+        self.assertEqual(house.run("jobs", "retry", job["id"]).returncode, 4)
+        purged = house.run("jobs", "purge", "p", "--state", "dead")
+        self.assertEqual(purged.stdout, "1 jobs forgotten\n")
+        self.assertEqual(house.run("jobs", "show", job["id"]).returncode, 3)
+
+    def test_emit(self):
+        house = self.house
+        house.drop("by-hand", "content")
+        dry = house.run("emit", "p", "--file", house / "by-hand", "--dry-run", "--json")
+        self.assertTrue(json.loads(dry.stdout)["when"])
+        self.assertEqual(house.run("emit", "p", "--file", house / "by-hand").returncode, 0)
+        until(lambda: "by-hand" in files_in(house / "out"))
+        self.assertTrue(os.path.exists(house / "by-hand"), "it stays where it is")
+        self.assertEqual(house.run("emit", "nobody").returncode, 3)
+        self.assertEqual(house.run("emit", "p", "--file", house / "none").returncode, 3)
+        self.assertEqual(house.run("emit", "p", "--set", "nonsense").returncode, 2)
+
+    def test_tcp_wants_a_token_for_changes_and_the_right_host(self):
+        self.assertEqual(self.tcp("GET", "/health")[0], 200)
+        self.assertEqual(self.tcp("GET", "/api/v1/status")[0], 200)
+        pause = "/api/v1/pipelines/p/pause"
+        self.assertEqual(self.tcp("POST", pause)[0], 403)
+        self.assertEqual(self.tcp("POST", pause, Authorization="Bearer wrong1")[0], 403)
+        self.assertEqual(self.tcp("POST", pause, Authorization="Bearer s3cret")[0], 200)
+        self.assertEqual(self.tcp("POST", "/api/v1/pipelines/p/resume",
+                                  Authorization="Bearer s3cret")[0], 200)
+        self.assertEqual(self.tcp("GET", "/api/v1/status", Host="evil.example")[0], 403)
+        self.assertEqual(self.tcp("GET", "/api/v1/nothing")[0], 404)
+        self.assertEqual(self.tcp("POST", "/api/v1/pipelines/p/emit", "{nonsense",
+                                  Authorization="Bearer s3cret")[0], 422)
+        big = b"x" * (2 << 20)
+        self.assertEqual(self.tcp("POST", "/api/v1/pipelines/p/emit", big,
+                                  Authorization="Bearer s3cret")[0], 413)
+        self.assertNotIn("s3cret", self.house.log())
+
+    def test_a_second_musher_is_refused(self):
+        result = self.house.run("run")
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("hint: ", result.stderr)
+        self.assertEqual(self.house.run("status").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,89 @@
+// Components describe themselves: help everywhere, examples that work, documents that are true.
+#include "pipelines/config/describe.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "pipelines/config/check.h"
+#include "pipelines/config/render_error.h"
+#include "pipelines/config/tables.h"
+#include "tests/support/temp_dir.h"
+
+namespace musher {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_text(const std::string& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+void write_text(const std::string& path, const std::string& text) {
+    fs::create_directories(fs::path(path).parent_path());
+    std::ofstream(path) << text;
+    fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+}
+
+void expect_help(const std::vector<Option>& options, const std::string& where) {
+    for (const Option& option : options) {
+        EXPECT_FALSE(option.help.empty()) << where << "." << option.name;
+        EXPECT_NE(option.help.back(), '.') << where << "." << option.name;
+        expect_help(option.options, where + "." + std::string(option.name));
+    }
+}
+
+TEST(Describe, EveryOptionHasHelp) {
+    for (const Spec* spec : all_specs()) {
+        EXPECT_FALSE(spec->summary.empty()) << spec->name;
+        expect_help(spec->options, std::string(spec->name));
+        for (const Field& field : spec->fields) {
+            EXPECT_FALSE(field.help.empty()) << spec->name << "." << field.name;
+        }
+    }
+    expect_help(daemon_table(), "musher.yml");
+    expect_help(pipeline_table(), "pipeline");
+    expect_help(step_table(), "step");
+}
+
+TEST(Describe, EveryExamplePassesCheck) {
+    const test::TempDir dir;
+    write_text(dir / "key", std::string(64, 'a'));
+    for (const Spec* spec : all_specs()) {
+        std::string text(spec->example);
+        ASSERT_FALSE(text.empty()) << spec->name;
+        const std::string place = "/etc/musher/key";
+        if (const std::size_t at = text.find(place); at != std::string::npos) {
+            text.replace(at, place.size(), dir / "key");
+        }
+        const std::string file = dir / (std::string(spec->name) + ".yml");
+        write_text(file, text);
+        const Configuration read = read_pipelines({file});
+        EXPECT_TRUE(read.ok()) << render_problems(read.problems);
+        EXPECT_NE(text.find(spec->name), std::string::npos) << spec->name << " is in its example";
+    }
+}
+
+TEST(Describe, ShippedPipelinesPassCheck) {
+    const test::TempDir dir;
+    fs::copy("etc/pipelines", dir / "pipelines");
+    write_text(dir / "key", std::string(64, 'a'));
+    write_text(dir / "musher.yml", "version: 1\nstate: ./state\npipelines: ./pipelines\n");
+    const Configuration read = read_configuration(dir / "musher.yml");
+    EXPECT_TRUE(read.ok()) << render_problems(read.problems);
+    EXPECT_FALSE(read.pipelines.empty());
+}
+
+TEST(Describe, DocumentsAreThoseOfTheTables) {
+    EXPECT_EQ(read_text("etc/doc/REFERENCE.md"), reference())
+        << "write it anew: musher describe --reference > etc/doc/REFERENCE.md";
+    EXPECT_EQ(read_text("etc/doc/pipeline.schema.json"), pipeline_schema().dump(2) + "\n")
+        << "write it anew: musher describe --schema > etc/doc/pipeline.schema.json";
+}
+
+}  // namespace
+}  // namespace musher
