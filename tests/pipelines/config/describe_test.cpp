@@ -78,6 +78,43 @@ TEST(Describe, ShippedPipelinesPassCheck) {
     EXPECT_FALSE(read.pipelines.empty());
 }
 
+/// The blocks of a Markdown file that begin with ```yaml.
+std::vector<std::string> yaml_blocks(const std::string& markdown) {
+    std::vector<std::string> blocks;
+    const std::string fence = "```yaml\n";
+    for (std::size_t at = markdown.find(fence); at != std::string::npos;
+         at = markdown.find(fence, at)) {
+        at += fence.size();
+        blocks.push_back(markdown.substr(at, markdown.find("```", at) - at));
+    }
+    return blocks;
+}
+
+TEST(Describe, YamlInTheDocumentsPassesCheck) {
+    const test::TempDir dir;
+    int number = 0;
+    for (const char* document : {"README.md", "etc/doc/RUNBOOK.md", "etc/doc/ARCHITECTURE.md"}) {
+        for (const std::string& block : yaml_blocks(read_text(document))) {
+            const std::string file = dir / ("block" + std::to_string(++number) + ".yml");
+            write_text(file, block);
+            const Configuration read = read_pipelines({file});
+            EXPECT_TRUE(read.ok()) << document << ":\n" << render_problems(read.problems);
+        }
+    }
+    EXPECT_GT(number, 0);
+}
+
+TEST(Describe, TheCommentedConfigurationPassesCheck) {
+    const test::TempDir dir;
+    std::string text = read_text("etc/musher.yml");
+    const std::string place = "/etc/musher/pipelines";
+    fs::create_directory(dir / "pipelines");
+    text.replace(text.find(place), place.size(), dir / "pipelines");
+    write_text(dir / "musher.yml", text);
+    const Configuration read = read_configuration(dir / "musher.yml");
+    EXPECT_TRUE(read.ok()) << render_problems(read.problems);
+}
+
 TEST(Describe, DocumentsAreThoseOfTheTables) {
     EXPECT_EQ(read_text("etc/doc/REFERENCE.md"), reference())
         << "write it anew: musher describe --reference > etc/doc/REFERENCE.md";
