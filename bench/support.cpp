@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,6 +86,18 @@ std::string version_of(const std::vector<std::string>& argv) {
     Program program(argv);
     const std::optional<std::string> line = program.line(30);
     return program.wait(10) == 0 && line ? *line : "not installed";
+}
+
+double cpu_seconds() {
+    double sum = 0;
+    for (const int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+        rusage used{};
+        ::getrusage(whose, &used);
+        for (const timeval& part : {used.ru_utime, used.ru_stime}) {
+            sum += double(part.tv_sec) + double(part.tv_usec) / 1e6;
+        }
+    }
+    return sum;
 }
 
 std::string source_path(const std::string& path) { return MUSHER_SOURCE_DIR "/" + path; }

@@ -22,6 +22,8 @@ Options read_options(int argc, char** argv);
 void print_machine(const std::string& title, const std::vector<std::string>& facts);
 /// The first line that `argv` prints; "not installed" when it cannot run.
 std::string version_of(const std::vector<std::string>& argv);
+/// Processor time of this process and of its ended children.
+double cpu_seconds();
 /// Where the tree lies (bench/peers is under it), and where this program and its siblings lie.
 std::string source_path(const std::string& path);
 std::string program_path(const std::string& name);
