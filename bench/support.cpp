@@ -124,7 +124,8 @@ std::string number(double value) {
 std::string Figure::text() const { return known() ? number(median()) : "-"; }
 
 std::string Figure::ratio_to(const Figure& other) const {
-    return known() && other.known() ? fmt::format("x{:.2f}", median() / other.median()) : "-";
+    if (!known() || !other.known() || other.median() == 0) return "-";
+    return fmt::format("x{:.2f}", median() / other.median());
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
