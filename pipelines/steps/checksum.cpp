@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
+#include "reactor/base/digest.h"
 #include "reactor/base/fd.h"
 #include "reactor/base/limits.h"
-#include "reactor/filters/digest.h"
 #include "reactor/loop/offload.h"
 
 namespace musher {

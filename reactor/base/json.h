@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 Result<Json> parse_json(std::string_view text);
 /// One line; invalid UTF-8 is replaced, never thrown on.
 std::string to_line(const Json& value);
-/// The Error shape of the contract: code, message, hint, context; retry_after_ms where there is one.
+/// The contract's Error: code, message, hint, context; retry_after_ms where there is one.
 Json to_json(const Error& error);
 Error error_from_json(const Json& value);
 

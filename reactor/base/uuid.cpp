@@ -1,6 +1,5 @@
 #include "reactor/base/uuid.h"
 
-#include <openssl/sha.h>
 #include <sys/random.h>
 
 #include <array>
@@ -8,6 +7,7 @@
 #include <span>
 
 #include "reactor/base/check.h"
+#include "reactor/base/digest.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -47,10 +47,10 @@ std::string new_uuid7(std::int64_t wall_ms) {
 }
 
 std::string uuid_of(std::string_view text) {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+    Digest digest(DigestKind::sha256);
+    digest.update(as_bytes(text));
     Raw raw{};
-    std::memcpy(raw.data(), digest.data(), raw.size());
+    std::memcpy(raw.data(), digest.bytes().data(), raw.size());
     return dashed(raw, 8);
 }
 

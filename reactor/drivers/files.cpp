@@ -9,9 +9,9 @@
 #include <filesystem>
 #include <set>
 
+#include "reactor/base/digest.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/text.h"
-#include "reactor/filters/digest.h"
 #include "reactor/loop/offload.h"
 
 namespace musher {
@@ -167,7 +167,8 @@ Result<std::uint64_t> copy_bytes(const Fd& from, const Fd& to) {
     }
     std::uint64_t total = 0;
     for (;;) {
-        const ssize_t copied = ::copy_file_range(from.get(), nullptr, to.get(), nullptr, 1u << 30, 0);
+        const ssize_t copied =
+            ::copy_file_range(from.get(), nullptr, to.get(), nullptr, 1u << 30, 0);
         if (copied > 0) {
             total += static_cast<std::uint64_t>(copied);
             continue;

@@ -1,16 +1,13 @@
 #include "reactor/drivers/redis.h"
 
-#include <openssl/sha.h>
-
-#include "reactor/base/bytes.h"
-#include "reactor/base/text.h"
+#include "reactor/base/digest.h"
 
 namespace musher {
 
 RedisScript RedisScript::of(std::string name, std::string source) {
-    std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
-    SHA1(musher::as_bytes(source).data(), source.size(), digest.data());
-    return RedisScript{std::move(name), std::move(source), to_hex(digest)};
+    Digest digest(DigestKind::sha1);
+    digest.update(as_bytes(source));
+    return RedisScript{std::move(name), std::move(source), digest.hex()};
 }
 
 Redis::Redis(Loop& loop, RedisTarget target, RedisOptions options)

@@ -85,7 +85,8 @@ Result<bool> Chain::Pump::pull(std::size_t level, Slice& into) {
             stage.buffer.resize(0);
             MUSHER_TRY(stage.upstream_ended, pull(level - 1, stage.buffer));
             stage.input = stage.buffer.view();
-            if (stage.input.empty() && !stage.upstream_ended) break;  // this turn's input is used up
+            if (stage.input.empty() && !stage.upstream_ended)
+                break;  // this turn's input is used up
             continue;
         }
         MUSHER_DO(stage.filter->push(stage.input, into));

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "reactor/base/digest.h"
 #include "reactor/base/fd.h"
-#include "reactor/filters/digest.h"
 #include "reactor/filters/filter.h"
 #include "reactor/loop/loop.h"
 

@@ -1,8 +1,8 @@
 // seal and unseal against Tink's bytes and every kind of damage.
 #include <gtest/gtest.h>
 
+#include "reactor/base/digest.h"
 #include "reactor/base/text.h"
-#include "reactor/filters/digest.h"
 #include "reactor/filters/seal.h"
 #include "tests/support/filter_drive.h"
 
