@@ -25,8 +25,8 @@ class JobRunner {
     JobRunner(const Surroundings& around, const Program& program, JobQueue& queue,
               const Claim& claim, Cancel& cancel, Json& progress);
 
-    /// Runs steps in order; a receipt is stored before the next step runs. Leaves no scratch file behind; a kill -9 leaves the scratch folder, which the
-    /// next start sweeps.
+    /// Runs steps in order; a receipt is stored before the next step runs. Leaves no scratch file
+    /// behind; a kill -9 leaves the scratch folder, which the next start sweeps.
     Task<RunReport> run();
 
   private:

@@ -74,7 +74,8 @@ Result<void> Reactor::State::build_pipelines() {
         options.waiting = static_cast<std::size_t>(config.limits.waiting);
         options.keep = configuration.daemon.history_keep;
         options.history = static_cast<std::size_t>(configuration.daemon.history_jobs);
-        const std::string name = local_jobs(*program) ? config.name + "@" + around.node : config.name;
+        const std::string name =
+            local_jobs(*program) ? config.name + "@" + around.node : config.name;
         auto queue = queue_server.queue(name, around.node, options);
         auto pipeline = std::make_unique<Pipeline>(around, std::move(program), std::move(queue),
                                                    &scope);

@@ -29,7 +29,8 @@ std::string temporary_name(const std::string& name) {
 bool marked_by(const std::string& path, const std::string& job) {
     char value[64];
     const ssize_t size = ::lgetxattr(path.c_str(), kJobAttribute, value, sizeof value);
-    return size > 0 && !job.empty() && std::string_view(value, static_cast<std::size_t>(size)) == job;
+    return size > 0 && !job.empty() &&
+           std::string_view(value, static_cast<std::size_t>(size)) == job;
 }
 }  // namespace
 

@@ -41,7 +41,8 @@ Loop::~Loop() { MUSHER_CHECK(closed_); }
 
 void Loop::wake() {
     // An active idle handle makes the next poll return at once.
-    uv_idle_start(idle_.get(), [](uv_idle_t* idle) { static_cast<Loop*>(idle->data)->turn_ready(); });
+    uv_idle_start(idle_.get(),
+                  [](uv_idle_t* idle) { static_cast<Loop*>(idle->data)->turn_ready(); });
 }
 
 void Loop::turn_ready() {

@@ -15,7 +15,8 @@ class UvOwner {
   public:
     UvOwner() : handle_(new Handle{}) {}
     UvOwner(UvOwner&& other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), open_(std::exchange(other.open_, false)) {}
+        : handle_(std::exchange(other.handle_, nullptr)),
+          open_(std::exchange(other.open_, false)) {}
     UvOwner& operator=(UvOwner&& other) noexcept {
         std::swap(handle_, other.handle_);
         std::swap(open_, other.open_);

@@ -33,8 +33,9 @@ TEST(Time, IsReadInAnyOffset) {
     EXPECT_EQ(parse_time("2023-11-14T22:13:20.123Z").value(), 1'700'000'000'123);
     EXPECT_EQ(parse_time("2023-11-15T00:13:20+02:00").value(), 1'700'000'000'000);
     EXPECT_EQ(parse_time("2023-11-14 17:43:20.1234567-04:30").value(), 1'700'000'000'123);
-    for (const char* text : {"", "2023-11-14", "2023-13-14T22:13:20Z", "2023-11-14T22:13:20",
-                             "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx", "-023-11-14T22:13:20Z"}) {
+    for (const char* text :
+         {"", "2023-11-14", "2023-13-14T22:13:20Z", "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z",
+          "2023-11-14T22:13:20Zx", "-023-11-14T22:13:20Z"}) {
         EXPECT_EQ(parse_time(text).error().code, Errc::usage) << text;
     }
     EXPECT_EQ(format_local(1'700'000'000'000, "UTC", "%Y/%m at %H:%M").value(), "2023/11 at 22:13");

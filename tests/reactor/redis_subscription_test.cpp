@@ -96,9 +96,12 @@ Task<void> stay_idle(Loop& loop, RedisServer& server) {
     RedisSubscription subscription(loop, server.target(), options);
     Heard wake;
     subscription.subscribe("wake", wake.listener());
-    Cancel never;
-    const Result<void> slept = co_await loop.timers().sleep(options.silence * 3, never);
-    EXPECT_TRUE(slept.has_value());
+    // A PING every third of `silence`: ten of them are three silences.
+    const auto asked = [&] {
+        return server.command({"INFO", "commandstats"}).find("cmdstat_ping:calls=10,") !=
+               std::string::npos;
+    };
+    co_await eventually(loop, asked);
     EXPECT_EQ(subscription.status().connections, 1u);
     EXPECT_EQ(wake.gaps, 1);
     co_await subscription.close();

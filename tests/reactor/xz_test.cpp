@@ -44,7 +44,10 @@ TEST(Xz, TheRealProgramReadsAndWritesTheSame) {
     std::ofstream(dir.path() + "/a.xz") << packed;
     ASSERT_EQ(std::system(("xz -dc " + dir.path() + "/a.xz > " + dir.path() + "/a").c_str()), 0);
     EXPECT_EQ(read_small_file(dir.path() + "/a", 10 << 20).value(), text);
-    ASSERT_EQ(std::system(("cd " + dir.path() + " && xz -T2 -1 -k a -c > b.xz && cat b.xz b.xz > c.xz").c_str()), 0);
+    ASSERT_EQ(
+        std::system(
+            ("cd " + dir.path() + " && xz -T2 -1 -k a -c > b.xz && cat b.xz b.xz > c.xz").c_str()),
+        0);
     const std::string twice = read_small_file(dir.path() + "/c.xz", 10 << 20).value();
     EXPECT_EQ(drive(*decoder(), twice, 1 << 20, 1 << 20).value(), text + text);
 }

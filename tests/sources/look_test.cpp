@@ -3,73 +3,20 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
 
 #include <atomic>
-#include <fstream>
 #include <thread>
 
-#include "reactor/base/uuid.h"
 #include "reactor/drivers/atomic_file.h"
 #include "sources/work_path.h"
-#include "tests/support/as_user.h"
-#include "tests/support/temp_dir.h"
+#include "tests/sources/look_folder.h"
 
 namespace musher::hotfolder {
 namespace {
-
-namespace fs = std::filesystem;
-using test::holds_as;
-
-void write_file(const std::string& path, const std::string& text = "content") {
-    std::ofstream(path) << text;
-}
-std::string read_file(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-struct Folder {
-    Folder() {
-        // Everybody may drop files, and musher may take them.
-        fs::permissions(dir.path(), fs::perms::all);
-    }
-    std::string operator/(const std::string& name) const { return dir / name; }
-
-    std::shared_ptr<const Premises> open() const {
-        PremisesWish wish;
-        wish.folder = dir.path();
-        wish.pipeline = "test";
-        Result<std::shared_ptr<const Premises>> opened = open_premises(wish);
-        MUSHER_CHECK(opened.has_value());
-        return *opened;
-    }
-    LookResult look(const LookRequest& request) const {
-        Looker looker(open(), rules);
-        LookResult result = looker.look(request);
-        EXPECT_TRUE(looker.sync().has_value());
-        return result;
-    }
-    static LookRequest request(const std::string& name, const std::string& subfolder = "") {
-        LookRequest request;
-        request.look.name = name;
-        request.look.claim = true;
-        request.subfolder = subfolder;
-        request.id = new_uuid7(1'700'000'000'000);
-        return request;
-    }
-    LookResult claim(const std::string& name, const std::string& subfolder = "") const {
-        return look(request(name, subfolder));
-    }
-    Finding find(const std::string& name) const { return claim(name).outcome.finding; }
-
-    test::TempDir dir;
-    LookRules rules;
-};
 
 TEST(Look, ClaimsACompleteFile) {
     const Folder folder;
@@ -345,95 +292,6 @@ TEST_F(FolderUnit, AMarkerMayLieInside) {
     EXPECT_EQ(folder.find("job"), Finding::marker_missing);
     write_file(folder / "job/READY", "");
     EXPECT_EQ(folder.find("job"), Finding::claimed);
-}
-
-// The file server's case: musher is neither root nor the owner of what people drop.
-class OtherOwner : public testing::Test {
-  protected:
-    void SetUp() override {
-        if (!test::is_root()) GTEST_SKIP() << "needs root to become other users";
-        ASSERT_TRUE(holds_as(test::kUploadUser, false, [&] {
-            write_file(folder / "a");
-            fs::create_directory(folder / "job");
-            write_file(folder / "job/b");
-            return true;
-        }));
-    }
-    Folder folder;
-};
-
-TEST_F(OtherOwner, WithTheCapabilityWritersAreProvable) {
-    EXPECT_TRUE(holds_as(test::kMusherUser, true, [&] {
-        const LookResult result = folder.claim("a");
-        return result.outcome.finding == Finding::claimed && result.proven &&
-               result.outcome.sample.uid == test::kUploadUser;
-    }));
-}
-
-TEST_F(OtherOwner, WithoutItOnlyQuietCounts) {
-    EXPECT_TRUE(holds_as(test::kMusherUser, false, [&] {
-        if (folder.find("a") != Finding::unprovable) return false;
-        LookRequest request = Folder::request("a");
-        request.look.trust_quiet = true;
-        const LookResult result = folder.look(request);
-        return result.outcome.finding == Finding::claimed && !result.proven;
-    }));
-}
-
-TEST_F(OtherOwner, AnUnreadableFileIsDenied) {
-    fs::permissions(folder / "a", fs::perms::owner_read);
-    EXPECT_TRUE(
-        holds_as(test::kMusherUser, true, [&] { return folder.find("a") == Finding::denied; }));
-}
-
-TEST_F(OtherOwner, AStickyFolderRefusesTheClaim) {
-    fs::permissions(folder.dir.path(), fs::perms::all | fs::perms::sticky_bit);
-    EXPECT_TRUE(
-        holds_as(test::kMusherUser, true, [&] { return folder.find("a") == Finding::denied; }));
-    EXPECT_TRUE(fs::exists(folder / "a"));
-}
-
-TEST_F(OtherOwner, AnothersFolderIsWorkedOnWhereItStands) {
-    folder.rules.whole_folders = true;
-    EXPECT_TRUE(holds_as(test::kMusherUser, true, [&] {
-        const LookResult result = folder.claim("job");
-        return result.outcome.finding == Finding::steady && result.path == folder / "job";
-    }));
-}
-
-TEST_F(OtherOwner, AFolderThatMayNotBeWrittenNeedsClaimNone) {
-    fs::permissions(folder.dir.path(),
-                    fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
-    EXPECT_TRUE(holds_as(test::kMusherUser, true, [&] {
-        PremisesWish wish;
-        wish.folder = folder.dir.path();
-        wish.pipeline = "test";
-        if (open_premises(wish).error().code != Errc::denied) return false;
-        wish.in_place = true;
-        return open_premises(wish).has_value();
-    }));
-}
-
-TEST(LookAcrossMounts, AMountInsideIsWorkedOnWhereItStands) {
-    if (!test::is_root()) GTEST_SKIP() << "needs root to mount";
-    const Folder folder;
-    fs::create_directory(folder / "sub");
-    const pid_t child = ::fork();
-    if (child == 0) {
-        if (::unshare(CLONE_NEWNS) != 0 ||
-            ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-            ::mount("none", (folder / "sub").c_str(), "tmpfs", 0, nullptr) != 0) {
-            ::_exit(2);
-        }
-        write_file(folder / "sub/a");
-        const LookResult result = folder.claim("a", "sub");
-        ::_exit(result.outcome.finding == Finding::steady && result.path == folder / "sub/a" ? 0
-                                                                                             : 1);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    if (WEXITSTATUS(status) == 2) GTEST_SKIP() << "may not mount here";
-    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(FsTraits, NetworkFileSystemsArePolledAndNotAskedForLeases) {

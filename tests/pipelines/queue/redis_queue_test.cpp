@@ -1,12 +1,11 @@
 // The queue on a real Redis passes the same suite; and what only a server brings with it: formats,
-// lost answers, shared batches, durability, memory.
+// lost answers, shared batches, memory.
 #include "pipelines/queue/redis_queue.h"
 
 #include "reactor/base/uuid.h"
 #include "reactor/drivers/redis_subscription.h"
 #include "reactor/task/all.h"
-#include "tests/support/redis_queue_rig.h"
-#include "tests/support/run_loop.h"
+#include "tests/support/redis_trial.h"
 
 namespace musher::test {
 namespace {
@@ -30,39 +29,9 @@ std::unique_ptr<QueueRig> make_confined_rig() {
 }
 INSTANTIATE_TEST_SUITE_P(RedisConfined, QueueConformance, testing::Values(make_confined_rig));
 
-/// The same for cases that need the rig itself.
-struct RedisTrial : Trial {
-    explicit RedisTrial(RedisQueueRig& rig, Loop& on) : Trial(rig), redis_rig(rig), loop(on) {}
-    /// A plain command; no braces, which the compiler does not bear in an await.
-    template <class... Words>
-    Task<std::string> redis(const Words&... words) {
-        std::vector<std::string> argv;
-        (argv.emplace_back(words), ...);
-        return send(std::move(argv));
-    }
-    Task<std::string> send(std::vector<std::string> argv) {
-        const Result<RedisReply> reply = co_await redis_rig.redis().command(std::move(argv), never);
-        if (!reply) co_return reply.error().text();
-        co_return reply->kind == RedisReply::Kind::integer ? std::to_string(reply->integer)
-                                                           : reply->text;
-    }
-    RedisQueueRig& redis_rig;
-    Loop& loop;
-};
-using RedisCase = Task<void> (*)(RedisTrial&);
-
-Task<void> run_case(Loop& loop, RedisQueueRig& rig, RedisCase& run, QueueOptions& options) {
-    co_await rig.start(loop, options);
-    {
-        RedisTrial trial(rig, loop);
-        co_await run(trial);
-    }
-    co_await rig.stop();
-}
 void check(RedisCase run, const RedisServer& on = server(), RedisQueueOptions more = {},
            QueueOptions options = {}) {
-    RedisQueueRig rig(on, std::move(more));
-    on_loop(run_case, rig, run, options);
+    run_on(on, run, std::move(more), options);
 }
 #define REDIS_CASE(name)                          \
     static Task<void> name##Case(RedisTrial& q);  \
@@ -362,43 +331,6 @@ REDIS_CASE(TakesLittleMemoryPerWaitingJob) {
     const double each = (used(after) - used(before)) / kJobs;
     EXPECT_LE(each, 600.0);
     testing::Test::RecordProperty("bytes_per_waiting_job", std::to_string(each));
-}
-
-// --- durability ------------------------------------------------------------------------------
-
-static Task<void> disk(RedisTrial& q) {
-    co_await q.redis("CONFIG", "SET", "appendfsync", "everysec");
-    const Result<void> everysec = co_await q.redis_rig.queue().open(q.never);
-    EXPECT_EQ(everysec.error().code, Errc::usage);
-    co_await q.redis("CONFIG", "SET", "appendfsync", "always");
-    const Result<void> always = co_await q.redis_rig.queue().open(q.never);
-    EXPECT_TRUE(always.has_value());
-}
-TEST(RedisQueue, ClassDiskWantsAnFsyncBeforeEachAnswer) {
-    const RedisServer own({"--appendfsync", "always"});
-    RedisQueueOptions more;
-    more.durability = Durability::disk;
-    check(disk, own, more);
-}
-
-static Task<void> unreplicated(RedisTrial& q) {
-    EXPECT_AWAIT(q.put(q.job("a")), "unavailable");
-    // It is there all the same, and may be put again once a replica is back.
-    EXPECT_AWAIT(q.state("a"), "waiting");
-}
-static Task<void> replicated(RedisTrial& q) {
-    EXPECT_AWAIT(q.put(q.job("a")), "accepted");
-    EXPECT_AWAIT(q.put(q.job("a")), "known_id");
-}
-TEST(RedisQueue, ClassReplicatedWantsAReplicasWord) {
-    const RedisServer own;
-    RedisQueueOptions more;
-    more.durability = Durability::replicated;
-    check(unreplicated, own, more);
-    const RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(own.port())});
-    const std::string has_it = own.command({"WAIT", "1", "30000"});
-    EXPECT_EQ(has_it, "1");
-    check(replicated, own, more);
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ Task<void> holds_and_recovers(Loop& loop) {
     Scope scope("test", loop.ready(), loop.clock());
     Cancel stop;
     co_await shop.start(scope, stop);
-    for (const char* id : {"1", "2"}) co_await shop.put(id);
+    co_await shop.put("1");
+    co_await shop.put("2");
     Cancel enough;
     const Deadline deadline(loop.timers(), enough, milliseconds(50));
     const Result<void> slept = co_await loop.timers().sleep(std::chrono::hours(1), enough);

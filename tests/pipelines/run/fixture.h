@@ -60,7 +60,8 @@ class Workshop {
     void on_failure(const std::string& id, Script script) {
         scripts_.push_back(std::make_unique<Script>(std::move(script)));
         const Script& kept = *scripts_.back();
-        add(config_.on_failure, id, false, [&kept] { return std::make_unique<ScriptedStep>(kept); });
+        add(config_.on_failure, id, false,
+            [&kept] { return std::make_unique<ScriptedStep>(kept); });
     }
     void endless(const std::string& id, Duration timeout) {
         add(config_.steps, id, false, [] { return std::make_unique<EndlessStep>(); });
