@@ -116,7 +116,8 @@ Result<void> put_into_done(const HotfolderRules& rules,
         const std::string to = rules.done.folder + "/" + original_of(rules, one->event.file);
         moves.push_back(Move{one->event.file, to, rules.collision});
     }
-    const std::vector<Result<std::string>> moved = move_files(moves);
+    // Undone by a power failure they are claims of finished jobs again: recovery moves them.
+    const std::vector<Result<std::string>> moved = move_files(moves, Sync::later);
     for (std::size_t i = 0; i < moved.size(); ++i) {
         if (moved[i]) {
             leave_claim(moves[i].from);

@@ -18,7 +18,7 @@ namespace {
 /// Claims go back to their places. Each answer is the place, and what now lies there.
 std::vector<std::pair<std::string, FileSample>> move_back(const std::vector<Move>& moves) {
     std::vector<std::pair<std::string, FileSample>> places;
-    for (const Result<std::string>& moved : move_files(moves)) {
+    for (const Result<std::string>& moved : move_files(moves, Sync::later)) {
         struct stat status{};
         if (!moved || ::lstat(moved->c_str(), &status) != 0) continue;
         FileSample sample = sample_of(status);

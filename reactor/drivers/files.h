@@ -15,10 +15,13 @@ struct Move {
     Collision collision = Collision::number;
 };
 
-/// Renames each; across filesystems it copies durably, then unlinks. One fsync per folder of the
-/// batch. Each answer is the final path. `not_found`: `from` is gone (nothing was changed).
-/// Blocking: for pool threads.
-std::vector<Result<std::string>> move_files(const std::vector<Move>& moves);
+/// `later`: a power failure may undo the renames; for a caller who would find out and do them again.
+enum class Sync { now, later };
+
+/// Renames each; across filesystems it copies durably, then unlinks. `now`: one fsync per target
+/// folder of the batch. Each answer is the final path. `not_found`: `from` is gone (nothing was
+/// changed). Blocking: for pool threads.
+std::vector<Result<std::string>> move_files(const std::vector<Move>& moves, Sync sync = Sync::now);
 
 /// Copies the bytes (reflink, copy_file_range, then read and write); returns how many.
 Result<std::uint64_t> copy_bytes(const Fd& from, const Fd& to);
@@ -55,6 +58,7 @@ class Publisher {
         Result<Published> outcome;
         bool finished = false;
     };
+    static void sync_contents(const std::vector<Entry*>& batch);
     static void run_batch(std::vector<Entry*>& batch);
     Loop& loop_;
     std::vector<Entry*> waiting_;
