@@ -41,7 +41,8 @@ Result<bool> status_is(const std::string& pattern, int status) {
         const bool any = pattern[i] == 'x' && i > 0;
         if (pattern.size() != 3 ||
             (!any && !std::isdigit(static_cast<unsigned char>(pattern[i])))) {
-            return fail(Errc::usage, "retry_on: '" + pattern + "' is neither a status nor a class",
+            return fail(Errc::usage,
+                        "`retry_on` wants statuses or classes of them, found `" + pattern + "`",
                         "write 429 or 5xx");
         }
         hit = hit && (any || pattern[i] == digits[i]);
@@ -91,6 +92,17 @@ Result<void> accepted(const HttpRequest& request, const HttpResponse& response,
     if (response.status / 100 == 3) error.hint = "redirects are not followed; use the final URL";
     error.retry_after = response.retry_after;
     return fail(std::move(error));
+}
+
+Result<void> check_http_post(const Options& options) {
+    const std::string url = options.text("url");
+    const std::string scheme = url.substr(0, url.find("://"));  // the whole of it without one
+    const bool open = scheme.find("${") != std::string::npos;
+    if (!open && !same_letters(scheme, "https") && !same_letters(scheme, "http")) {
+        return fail(Errc::usage, "`url` begins with neither https:// nor http://");
+    }
+    for (const std::string& pattern : options.list("retry_on")) MUSHER_DO(status_is(pattern, 0));
+    return {};
 }
 
 class HttpPost final : public Step {
@@ -216,7 +228,8 @@ steps:
       json: { file: "${event.name}", bytes: "${event.size}" }
 )",
         Repeats::after_crash,
-        "url"};
+        "url",
+        check_http_post};
     return kSpec;
 }
 

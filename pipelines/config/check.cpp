@@ -133,7 +133,8 @@ bool is_pipeline_file(const fs::directory_entry& entry) {
     // .#a.yml and #a.yml# are Emacs', .a.yml.swp is vim's; ..data is Kubernetes'.
     const bool temporary = name.front() == '.' || name.front() == '#' || name.front() == '~';
     std::error_code failed;
-    return yaml && !temporary && !entry.is_directory(failed);
+    // Opening a pipe would wait for its writer.
+    return yaml && !temporary && !entry.is_directory(failed) && !entry.is_other(failed);
 }
 }  // namespace
 

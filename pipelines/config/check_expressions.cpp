@@ -14,6 +14,9 @@
 namespace musher {
 
 namespace {
+/// Of the thread's own time, for the samples of one file.
+constexpr Duration kBudget = std::chrono::milliseconds(300);
+
 class ExpressionCheck {
   public:
     ExpressionCheck(const PipelineConfig& pipeline, const DaemonConfig* daemon,
@@ -32,6 +35,7 @@ class ExpressionCheck {
     std::optional<Json> bare(const Value& value, bool condition);
     void text(const Value& value);
     std::optional<Json> evaluate(const Expression& expression);
+    bool within_budget(const Expression& expression);
     void refuse(const Expression& expression, const Error& error);
     bool comes_later(std::string_view unknown) const;
 
@@ -40,6 +44,8 @@ class ExpressionCheck {
     std::map<std::string, std::optional<Json>> named_;  // of the step at hand
     std::shared_ptr<LuaSandbox> sandbox_;
     std::vector<Problem>& problems_;
+    const Duration stop_ = thread_cpu_time() + kBudget;
+    bool tired_ = false;  // the budget is spent: compile only
     bool blind_ = false;  // inside a loop, whose variable has no sample: compile only
 };
 
@@ -140,11 +146,23 @@ void ExpressionCheck::text(const Value& value) {
 }
 
 std::optional<Json> ExpressionCheck::evaluate(const Expression& expression) {
-    if (blind_) return std::nullopt;
+    if (blind_ || !within_budget(expression)) return std::nullopt;
     const Result<Json> result = expression.evaluate(samples_.bindings());
     if (result) return *result;
     refuse(expression, result.error());
     return std::nullopt;
+}
+
+/// Thousands of endless loops, each stopped in its time, are still endless.
+bool ExpressionCheck::within_budget(const Expression& expression) {
+    if (tired_) return false;
+    tired_ = thread_cpu_time() > stop_;
+    if (tired_) {
+        add_warning(problems_, expression.at(), "slow_expressions",
+                    "the file's expressions take long on a sample event",
+                    "from here on they were only compiled");
+    }
+    return !tired_;
 }
 
 bool names_step(const std::vector<StepConfig>& steps, std::string_view unknown) {

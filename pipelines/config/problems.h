@@ -18,7 +18,8 @@ void add_warning(Problems& problems, const Position& at, std::string_view code, 
                  std::string hint = {});
 
 bool has_errors(const Problems& problems);
-/// By file, line and column; what aliases made the same is kept once.
+/// By file, line and column; what aliases made the same is kept once, and of a file with very many
+/// the first ones and how many there are beside them.
 void sort_problems(Problems& problems);
 
 /// A hint: "did you mean `x`?", or else what there is ("there are: a, b"); "" when nothing is.

@@ -18,23 +18,37 @@ class Files {
   public:
     std::string_view line(const Position& at) {
         if (!at.file || at.line <= 0) return {};
-        auto known = texts_.find(*at.file);
-        if (known == texts_.end()) {
-            Result<std::string> text = read_small_file(*at.file, limits::kConfigBytes);
-            known = texts_.emplace(*at.file, std::move(text).value_or("")).first;
-        }
-        std::string_view rest = known->second;
-        if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
-        for (int line = 1; line < at.line && !rest.empty(); ++line) {
-            rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
-        }
-        rest = rest.substr(0, rest.find('\n'));
-        if (rest.ends_with('\r')) rest.remove_suffix(1);
-        return rest;
+        const auto known = files_.find(*at.file);
+        const File& file = known == files_.end() ? read(*at.file) : known->second;
+        const auto number = static_cast<std::size_t>(at.line);
+        if (number >= file.begins.size()) return {};
+        const std::size_t begin = file.begins[number - 1];
+        std::string_view line = file.text;
+        line = line.substr(begin, file.begins[number] - 1 - begin);
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        return line;
     }
 
   private:
-    std::map<std::string, std::string> texts_;
+    struct File {
+        std::string text;
+        std::vector<std::size_t> begins;  // of each line, and of the one behind the last
+    };
+
+    const File& read(const std::string& name) {
+        File& file = files_[name];
+        file.text = read_small_file(name, limits::kConfigBytes).value_or("");
+        if (file.text.starts_with("\xef\xbb\xbf")) file.text.erase(0, 3);
+        file.begins.push_back(0);
+        for (std::size_t end = file.text.find('\n'); end != std::string::npos;
+             end = file.text.find('\n', end + 1)) {
+            file.begins.push_back(end + 1);
+        }
+        if (file.begins.back() < file.text.size()) file.begins.push_back(file.text.size() + 1);
+        return file;
+    }
+
+    std::map<std::string, File> files_;
 };
 
 /// One character of a line: its bytes, and how many columns of a terminal it takes.
@@ -64,6 +78,8 @@ std::vector<Cell> cells_of(std::string_view line) {
         i += bytes.size();
         if (first == '\t') {
             cells.push_back(Cell{"    ", 4});
+        } else if (first == '\n') {
+            cells.push_back(Cell{" ", 1});
         } else if (first < 0x20 || first == 0x7f || !is_utf8(bytes)) {
             cells.push_back(Cell{"?", 1});
         } else {
@@ -84,6 +100,20 @@ std::string harmless(std::string_view text) {
     return clean;
 }
 
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0u) == 0x80u; }
+
+/// A line that may be megabytes long, cut to more than is shown of it; `column` counts from there.
+void cut_around(std::string_view& line, int& column) {
+    constexpr int kNear = 2 * static_cast<int>(kWindow);
+    std::size_t begin = 0;
+    const int far = column - kNear;
+    for (int passed = 0; passed < far && begin < line.size(); ++passed) {
+        for (++begin; begin < line.size() && continues(line[begin]);) ++begin;
+    }
+    if (begin > 0) column = kNear;
+    line = line.substr(begin, std::size_t{4} * 3 * kWindow);
+}
+
 std::string_view severity_name(Problem::Severity severity) {
     return severity == Problem::Severity::error ? "error" : "warning";
 }
@@ -96,6 +126,7 @@ std::string place(const Position& at) {
 }  // namespace
 
 std::string excerpt(std::string_view line, int column) {
+    cut_around(line, column);
     const std::vector<Cell> cells = cells_of(line);
     const std::size_t at =
         std::min(static_cast<std::size_t>(std::max(column, 1) - 1), cells.size());

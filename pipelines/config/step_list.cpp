@@ -27,6 +27,18 @@ struct StepParts {
     Value beside;
 };
 
+/// What was meant by a second key that nothing beside a component is called.
+std::string second_key_hint(const std::string& first, const std::string& second,
+                            const Reading& reading) {
+    if (reading.catalogue.find_step(second)) return "begin each step with its own `- `";
+    std::vector<std::string_view> beside;
+    for (const Option& option : step_table()) beside.push_back(option.name);
+    if (const auto meant = nearest(second, beside))
+        return fmt::format("did you mean `{}`?", *meant);
+    return fmt::format("options stand inside: {}: {{ {}: … }}; beside it only {}", first, second,
+                       fmt::join(beside, ", "));
+}
+
 std::optional<StepParts> take_apart(const Value& item, const Reading& reading) {
     StepParts parts;
     parts.beside.kind = Value::Kind::map;
@@ -37,14 +49,10 @@ std::optional<StepParts> take_apart(const Value& item, const Reading& reading) {
         } else if (!parts.component) {
             parts.component = &entry;
         } else {
-            const bool option = !reading.catalogue.find_step(entry.key);
             add_error(
                 reading.problems, entry.at, "two_steps",
                 fmt::format("`{}` and `{}` stand in one step", parts.component->key, entry.key),
-                option ? fmt::format("options stand inside: {}: {{ {}: … }}; beside it only "
-                                     "id, when, timeout",
-                                     parts.component->key, entry.key)
-                       : "begin each step with its own `- `");
+                second_key_hint(parts.component->key, entry.key, reading));
             return std::nullopt;
         }
     }
@@ -167,11 +175,13 @@ void name_steps(std::vector<std::vector<StepConfig>*> lists, std::vector<Problem
                   fmt::format("the first is in line {}, column {}", first->second.line,
                               first->second.column));
     }
+    std::map<std::string, int> numbers;  // the next one of each kind
     for (StepConfig* step : all) {
         if (!step->id.empty()) continue;
         step->id = step->kind;
-        for (int number = 2; !taken.emplace(step->id, step->at).second; ++number) {
-            step->id = fmt::format("{}-{}", step->kind, number);
+        int& number = numbers.try_emplace(step->kind, 2).first->second;
+        while (!taken.emplace(step->id, step->at).second) {
+            step->id = fmt::format("{}-{}", step->kind, number++);
         }
     }
 }

@@ -46,8 +46,9 @@ class TreeBuilder final : public YAML::EventHandler {
     struct Frame {
         Value value;
         YAML::anchor_t anchor = 0;
-        std::optional<Value::Entry> key;  // read, its value still to come
-        std::vector<Value> merged;        // maps behind <<
+        std::optional<Value::Entry> key;       // read, its value still to come
+        std::map<std::string, Position> keys;  // of the map so far
+        std::vector<Value> merged;             // maps behind <<
     };
     struct Anchor {
         Value value;
@@ -127,6 +128,7 @@ void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
     count(where, 1, 0);
     Value value = make_scalar(text, tag, where, problems_);
     value.quoted = tag == "!" && text_.is_quoted_line(offset);
+    if (tag == "!") value.block_column = text_.block_column(offset);
     add(std::move(value), anchor);
 }
 
@@ -185,6 +187,7 @@ void TreeBuilder::add(Value value, YAML::anchor_t anchor) {
         Anchor& named = anchors_[anchor];
         named.value = value;
         measure(value, 0, named.nodes, named.depth);
+        count(value.at, named.nodes, 0);  // it is kept a second time
     }
     if (stack_.empty()) {
         root_ = std::move(value);
@@ -199,7 +202,7 @@ void TreeBuilder::add_to_map(Frame& frame, Value value) {
     if (frame.key) return add_entry(frame, std::move(value));
     frame.key = Value::Entry{value.text, value.at, {}};
     const bool text = !value.is(Value::Kind::list) && !value.is(Value::Kind::map) &&
-                      !value.is(Value::Kind::null) && !value.secret;
+                      !value.is(Value::Kind::null) && !value.secret && !value.text.empty();
     if (!text) {
         report(value.at, "bad_key",
                value.secret ? "a tag makes values, not keys" : "a key must be text");
@@ -226,13 +229,12 @@ void TreeBuilder::add_entry(Frame& frame, Value value) {
         }
         return;
     }
-    if (const auto same =
-            std::find_if(frame.value.entries.begin(), frame.value.entries.end(),
-                         [&](const Value::Entry& other) { return other.key == entry.key; });
-        same != frame.value.entries.end()) {
+    const auto [first, fresh] = frame.keys.emplace(entry.key, entry.at);
+    if (!fresh) {
+        const Position& same = first->second;
         report(entry.at, "duplicate_key",
                fmt::format("the key `{}` stands twice in one map", entry.key),
-               fmt::format("the first is in line {}, column {}", same->at.line, same->at.column));
+               fmt::format("the first is in line {}, column {}", same.line, same.column));
         return;
     }
     frame.value.entries.push_back(std::move(entry));
@@ -241,7 +243,8 @@ void TreeBuilder::add_entry(Frame& frame, Value value) {
 void TreeBuilder::merge(Frame& frame) {
     for (Value& map : frame.merged) {
         for (Value::Entry& entry : map.entries) {
-            if (!frame.value.find(entry.key)) frame.value.entries.push_back(std::move(entry));
+            const bool fresh = frame.keys.emplace(entry.key, entry.at).second;
+            if (fresh) frame.value.entries.push_back(std::move(entry));
         }
     }
 }

@@ -26,13 +26,18 @@ std::string_view YamlText::line(int number) const {
 
 Position YamlText::at(int line, int byte_column) const {
     if (line < 0 || byte_column < 0) return start();
-    const std::string_view before =
-        this->line(line + 1).substr(0, static_cast<std::size_t>(byte_column));
-    int column = byte_column + 1;
-    for (const char c : before) {
-        if ((static_cast<unsigned char>(c) & 0xc0u) == 0x80u) --column;
-    }
-    return Position{file_, line + 1, column};
+    if (static_cast<std::size_t>(line) >= lines_.size()) return Position{file_, line + 1, 1};
+    if (last_.line != line) last_ = Mark{line, 0, 1};
+    const std::size_t start = lines_[static_cast<std::size_t>(line)];
+    const std::size_t bytes = std::min(static_cast<std::size_t>(byte_column), text_.size() - start);
+    const auto [from, to] = std::minmax(bytes, last_.bytes);
+    const std::string_view between = text_.substr(start + from, to - from);
+    const auto points = static_cast<int>(std::count_if(between.begin(), between.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0u) != 0x80u;
+    }));
+    last_.column += bytes < last_.bytes ? -points : points;
+    last_.bytes = bytes;
+    return Position{file_, line + 1, last_.column};
 }
 
 Position YamlText::at_offset(std::size_t offset) const {
@@ -52,9 +57,11 @@ bool YamlText::check_characters(std::vector<Problem>& problems) const {
         std::size_t line = 0;
         while (is_utf8(this->line(static_cast<int>(line) + 1))) ++line;
         const std::string_view bytes = this->line(static_cast<int>(line) + 1);
-        std::size_t good = 0;  // the longest prefix that is UTF-8
-        for (std::size_t size = 1; size <= bytes.size(); ++size) {
-            if (is_utf8(bytes.substr(0, size))) good = size;
+        std::size_t good = 0;  // the longest prefix of whole characters
+        for (std::size_t next = 0; next < bytes.size(); ++next) {
+            if ((static_cast<unsigned char>(bytes[next]) & 0xc0u) == 0x80u) continue;
+            if (!is_utf8(bytes.substr(good, next - good))) break;
+            good = next;
         }
         report(lines_[line] + good, "not_utf8",
                fmt::format("the file is not UTF-8: byte 0x{:02X} at offset {}",
@@ -105,7 +112,22 @@ bool YamlText::is_closed(std::size_t offset) const {
 
 bool YamlText::is_quoted_line(std::size_t offset) const {
     if (offset >= text_.size() || (text_[offset] != '"' && text_[offset] != '\'')) return false;
-    return closing_quote(offset) < text_.find('\n', offset);
+    const std::size_t close = closing_quote(offset);
+    return close != std::string_view::npos &&
+           text_.substr(offset, close - offset).find('\n') == std::string_view::npos;
+}
+
+int YamlText::block_column(std::size_t offset) const {
+    if (offset >= text_.size() || text_[offset] != '|') return 0;
+    const std::size_t end = text_.find('\n', offset);
+    if (end == std::string_view::npos) return 0;
+    const std::string_view header = text_.substr(offset, end - offset);
+    if (header.substr(0, header.find('#')).find_first_of("123456789") != std::string_view::npos) {
+        return 0;  // the indentation is not that of the first line
+    }
+    const std::size_t first = text_.find_first_not_of(" \r\n", end);
+    if (first == std::string_view::npos) return 0;
+    return static_cast<int>(first - text_.rfind('\n', first));
 }
 
 }  // namespace musher

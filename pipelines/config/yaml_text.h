@@ -31,6 +31,8 @@ class YamlText {
     bool is_closed(std::size_t offset) const;
     /// Whether the scalar at `offset` is quoted and ends on its first line.
     bool is_quoted_line(std::size_t offset) const;
+    /// The column in which the lines of the | block at `offset` begin; 0: it is no such block.
+    int block_column(std::size_t offset) const;
 
   private:
     std::size_t skip_properties(std::size_t offset) const;
@@ -39,6 +41,12 @@ class YamlText {
     std::string_view text_;
     std::shared_ptr<const std::string> file_;
     std::vector<std::size_t> lines_;  // offset of each line's first byte
+    struct Mark {
+        int line = -1;
+        std::size_t bytes = 0;  // before it in the line
+        int column = 1;
+    };
+    mutable Mark last_;  // counting goes on from here: one line may be the whole file
 };
 
 }  // namespace musher

@@ -52,9 +52,16 @@ std::string position_text(const Position& at) {
 
 Position position_in(const Position& at, std::string_view text, std::size_t offset) {
     Position place = at;
-    if (at.column <= 0 || text.find('\n') != std::string_view::npos) return place;
+    const bool lines = text.find('\n') != std::string_view::npos;
+    if (at.column <= 0 || (lines && !at.block)) return place;
+    place.block = false;
     for (const char c : text.substr(0, offset)) {
-        if ((static_cast<unsigned char>(c) & 0xc0u) != 0x80u) ++place.column;
+        if (c == '\n') {
+            ++place.line;
+            place.column = at.column;
+        } else if ((static_cast<unsigned char>(c) & 0xc0u) != 0x80u) {
+            ++place.column;
+        }
     }
     return place;
 }
@@ -107,11 +114,12 @@ Result<bool> Expression::test(const Bindings& bindings) const {
 
 Error Expression::explain(Error error) const {
     std::size_t size = std::min(text_.find_last_not_of(" \t\r\n") + 1, text_.size());
+    const std::string place = position_text(at_);
+    if (size == 0) return place.empty() ? error : std::move(error).within(place);
     const bool cut = size > kShown;
     if (cut) size = kShown;
     while (cut && (static_cast<unsigned char>(text_[size]) & 0xc0u) == 0x80u) --size;
     error.message += " in `" + text_.substr(0, size) + (cut ? "…`" : "`");
-    const std::string place = position_text(at_);
     return place.empty() ? error : std::move(error).within(place);
 }
 

@@ -45,7 +45,8 @@ class Expression {
 std::string_view kind_of(const Json& value);
 /// "pipelines/a.yml:5:14"; shorter where parts are unknown.
 std::string position_text(const Position& at);
-/// The place `offset` bytes into the text that begins at `at`; `at` itself once lines break.
+/// The place `offset` bytes into the text that begins at `at`; `at` itself where lines break and it
+/// is not known how.
 Position position_in(const Position& at, std::string_view text, std::size_t offset);
 
 }  // namespace musher

@@ -1,13 +1,13 @@
 #include "pipelines/expr/lua_sandbox.h"
 
 #include <cstdlib>
-#include <ctime>
 #include <lua.hpp>
 #include <unordered_map>
 
 #include "pipelines/expr/lua_library.h"
 #include "pipelines/expr/lua_results.h"
 #include "pipelines/expr/lua_values.h"
+#include "reactor/base/clock.h"
 
 namespace musher {
 
@@ -57,21 +57,13 @@ void* LuaSandbox::State::allocate(void* self, void* block, std::size_t old_size,
     return moved;
 }
 
-namespace {
-std::int64_t thread_ns() {
-    std::timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-}
-}  // namespace
-
 void LuaSandbox::State::count(lua_State* lua, lua_Debug*) {
     Evaluation& now = evaluation(lua);
     now.instructions += kHookEvery;
     if (now.instructions > kInstructions)
         lua::raise(lua, "it runs for too long (an endless loop?)");
     // Instructions are not time: one may compare or build megabytes.
-    const std::int64_t spent = thread_ns();
+    const std::int64_t spent = thread_cpu_time().count();
     if (now.cpu_limit_ns == 0) now.cpu_limit_ns = spent + kCpuNs;
     if (spent > now.cpu_limit_ns) lua::raise(lua, "it takes too much time");
 }

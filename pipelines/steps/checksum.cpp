@@ -24,6 +24,18 @@ Result<std::string> digest_slice(const Fd& file, Digest& digest, Slice& slice) {
     }
 }
 
+Result<void> check_checksum(const Options& options) {
+    const std::string expected = options.text("expect");
+    if (expected.empty() || expected.find("${") != std::string::npos) return {};
+    MUSHER_TRY(const DigestKind kind, parse_digest(options.text("algorithm")));
+    const std::size_t digits = Digest(kind).hex().size();
+    const bool hex = expected.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+    if (hex && expected.size() == digits) return {};
+    return fail(Errc::usage, "`expect` wants " + std::to_string(digits) + " hex digits, found " +
+                                 std::to_string(expected.size()) +
+                                 (hex ? std::string() : " characters, not all of them hex"));
+}
+
 class Checksum final : public Step {
   public:
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
@@ -87,7 +99,10 @@ source: { hotfolder: { path: /srv/in } }
 steps:
   - checksum: { algorithm: sha256 }
   - directory: { to: "/srv/out", name: "${steps.checksum.hex}" }
-)"};
+)",
+        Repeats::never,
+        {},
+        check_checksum};
     return kSpec;
 }
 

@@ -17,40 +17,33 @@ constexpr std::size_t kShownBytes = 500;  // of standard error, in a failure's m
 
 const std::vector<Option>& limits_table() {
     static const std::vector<Option> kTable = {
-        {.name = "cpu", .type = OptionType::duration, .help = "processor time"},
-        {.name = "memory", .type = OptionType::size, .help = "address space"},
-        {.name = "files", .type = OptionType::integer, .help = "open files"},
-        {.name = "file_size", .type = OptionType::size, .help = "of each file it writes"},
+        {.name = "cpu",
+         .type = OptionType::duration,
+         .help = "processor time, in whole seconds",
+         .least = 1},
+        {.name = "memory", .type = OptionType::size, .help = "address space", .least = 1},
+        {.name = "files",
+         .type = OptionType::integer,
+         .help = "open files",
+         .least = 1,
+         .most = INT32_MAX},
+        {.name = "file_size",
+         .type = OptionType::size,
+         .help = "bytes of each file it writes",
+         .least = 1},
     };
     return kTable;
 }
 
-Result<std::uint64_t> limit_of(const Json& given, const Option& option) {
-    const auto value = given.find(option.name);
-    if (value == given.end() || value->is_null()) return std::uint64_t{0};
-    const std::string text = value->is_string() ? value->get<std::string>() : to_line(*value);
-    auto converted = convert_text(option, text);
-    if (!converted) {
-        return fail(std::move(converted).error().within("limits: " + std::string(option.name)));
-    }
-    return converted->get<std::uint64_t>();
-}
-
-Result<ChildLimits> limits_of(const Json& given) {
-    const std::vector<Option>& table = limits_table();
-    for (const auto& [name, value] : given.items()) {
-        const auto is_name = [&name = name](const Option& option) { return option.name == name; };
-        if (std::none_of(table.begin(), table.end(), is_name)) {
-            return fail(Errc::usage, "exec has no limit '" + name + "'",
-                        "limits: cpu, memory, files, file_size");
-        }
-    }
+ChildLimits limits_of(const Options& given) {
+    const auto number = [&](std::string_view name) {
+        return static_cast<std::uint64_t>(given.integer(name));
+    };
     ChildLimits limits;
-    MUSHER_TRY(const std::uint64_t cpu_ms, limit_of(given, table[0]));
-    limits.cpu_s = (cpu_ms + 999) / 1000;
-    MUSHER_TRY(limits.memory_bytes, limit_of(given, table[1]));
-    MUSHER_TRY(limits.open_files, limit_of(given, table[2]));
-    MUSHER_TRY(limits.file_size_bytes, limit_of(given, table[3]));
+    limits.cpu_s = (number("cpu") + 999) / 1000;
+    limits.memory_bytes = number("memory");
+    limits.open_files = number("files");
+    limits.file_size_bytes = number("file_size");
     return limits;
 }
 
@@ -60,11 +53,19 @@ Result<bool> is_ok(int code, const std::vector<std::string>& ok_codes) {
         int number = -1;
         const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), number);
         if (bad != std::errc() || end != text.data() + text.size() || number < 0 || number > 255) {
-            return fail(Errc::usage, "ok_codes: '" + text + "' is no exit code (0 to 255)");
+            return fail(Errc::usage,
+                        "`ok_codes` wants exit codes from 0 to 255, found `" + text + "`");
         }
         ok = ok || number == code;
     }
     return ok;
+}
+
+Result<void> check_exec(const Options& options) {
+    const std::vector<std::string> argv = options.list("argv");
+    if (argv.empty() || argv[0].empty()) return fail(Errc::usage, "`argv` names no program");
+    MUSHER_DO(is_ok(0, options.list("ok_codes")));
+    return {};
 }
 
 /// The last lines of what it complained, on one line.
@@ -115,7 +116,7 @@ class Exec final : public Step {
         ChildSpec spec;
         spec.argv = options.list("argv");
         if (spec.argv.empty() || spec.argv[0].empty()) {
-            return fail(Errc::usage, "exec: argv is empty");
+            return fail(Errc::usage, "`argv` names no program");
         }
         for (const std::string& argument : spec.argv) {
             if (argument.find('\0') != std::string::npos) {
@@ -136,7 +137,7 @@ class Exec final : public Step {
         if (mode == "json") spec.out = ChildOutput::capture(kJsonBytes);
         if (mode == "body") spec.out = ChildOutput::file("");
         spec.err = ChildOutput::capture_last(limits::kOutputBytes);
-        MUSHER_TRY(spec.limits, limits_of(options.json("limits")));
+        spec.limits = limits_of(options.section("limits"));
         spec.timeout = options.duration("timeout");
         return spec;
     }
@@ -229,8 +230,9 @@ const Spec& exec_spec() {
              .fallback = "10m",
              .least = 1},
             {.name = "limits",
-             .type = OptionType::text_map,
-             .help = "cpu (duration), memory (size), files (number), file_size (size)"},
+             .type = OptionType::section,
+             .help = "what it may use up; nothing here is limited unless it is named",
+             .options = limits_table()},
             {.name = "ok_codes",
              .type = OptionType::text_list,
              .help = "exit codes that mean success",
@@ -246,7 +248,8 @@ steps:
   - directory: { to: /srv/thumbnails }
 )",
         Repeats::never,
-        "argv"};
+        "argv",
+        check_exec};
     return kSpec;
 }
 

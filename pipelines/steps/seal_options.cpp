@@ -19,6 +19,8 @@ const std::vector<Option>& seal_option_table() {
 }
 
 namespace {
+constexpr const char* kMakeKey = "make a key: (umask 077; openssl rand -hex 32 > FILE)";
+
 Result<Key> read_key(const Options& options) {
     if (options.has("key") == options.has("key_file")) {
         return fail(Errc::usage, "give exactly one of `key` and `key_file`");
@@ -30,12 +32,12 @@ Result<Key> read_key(const Options& options) {
 
 Result<void> check_seal_options(const Options& options) {
     const Result<Key> key = read_key(options);
-    if (!key) {
-        Error error = key.error();
-        if (options.has("key_file")) error.message += " (`key_file`)";
-        return fail(std::move(error));
-    }
-    return {};
+    if (key) return {};
+    Error error = key.error();
+    const bool file = options.has("key_file") && !options.has("key");
+    if (file) error.message = "`key_file`: " + error.message;
+    if (file && error.hint.empty()) error.hint = kMakeKey;
+    return fail(std::move(error));
 }
 
 Result<SealOptions> seal_options(const Options& options) {

@@ -22,6 +22,12 @@ void ManualClock::advance(Duration by) {
     wall_ms_ += std::chrono::duration_cast<milliseconds>(by).count();
 }
 
+Duration thread_cpu_time() {
+    std::timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + Duration(now.tv_nsec);
+}
+
 std::string format_time(std::int64_t wall_ms) {
     const std::time_t seconds = static_cast<std::time_t>(wall_ms / 1000);
     std::tm parts{};

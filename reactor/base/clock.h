@@ -41,6 +41,9 @@ class ManualClock final : public Clock {
     std::int64_t wall_ms_ = 1'700'000'000'000;
 };
 
+/// Processor time that the calling thread has used so far.
+Duration thread_cpu_time();
+
 /// RFC 3339 UTC with milliseconds: 2023-11-14T22:13:20.000Z.
 std::string format_time(std::int64_t wall_ms);
 /// RFC 3339 with any offset and fraction → milliseconds since 1970; `usage` otherwise.

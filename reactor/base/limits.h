@@ -9,6 +9,7 @@ namespace musher::limits {
 inline constexpr std::size_t kSliceBytes = 1 << 20;      // one unit of heavy work
 inline constexpr std::size_t kConfigBytes = 4 << 20;     // a YAML file
 inline constexpr std::size_t kConfigNodes = 100'000;     // YAML nodes, aliases expanded
+inline constexpr std::size_t kConfigProblems = 200;      // of one file that are said
 inline constexpr int kConfigDepth = 64;                  // nesting of a YAML file
 inline constexpr std::size_t kSecretBytes = 64 << 10;    // a file behind !file
 inline constexpr int kJsonDepth = 512;                   // nesting of JSON from outside

@@ -59,6 +59,7 @@ std::string duration_hint(const Value& value) {
 std::string boolean_hint(std::string_view text) {
     constexpr std::string_view kYes[] = {"yes", "on", "y", "True", "TRUE", "Yes", "On", "1"};
     constexpr std::string_view kNo[] = {"no", "off", "n", "False", "FALSE", "No", "Off", "0"};
+    if (text == "true" || text == "false") return "write it without quotes";
     if (std::find(std::begin(kYes), std::end(kYes), text) != std::end(kYes)) return "write true";
     if (std::find(std::begin(kNo), std::end(kNo), text) != std::end(kNo)) return "write false";
     return {};

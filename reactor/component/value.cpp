@@ -12,6 +12,7 @@ const Value* Value::find(std::string_view key) const {
 Position Value::content() const {
     Position place = at;
     if (quoted && place.column > 0) ++place.column;
+    if (block_column > 0) return Position{at.file, at.line + 1, block_column, true};
     return place;
 }
 

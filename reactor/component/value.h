@@ -15,6 +15,7 @@ struct Position {
     std::shared_ptr<const std::string> file;
     int line = 0;
     int column = 0;
+    bool block = false;  // of text: its lines are the file's from here on, each beginning there
 };
 
 /// What `check` prints: one line of its list.
@@ -39,6 +40,7 @@ class Value {
     double real = 0;
     std::string text;            // a string's content; a scalar's source text
     bool quoted = false;         // in one line of quotes: its content begins one column after `at`
+    int block_column = 0;        // of a | block: where its lines begin, from the line after `at`
     bool secret = false;         // from !env or !file: prints as ***
     std::string origin;          // "!env NAME" or "!file PATH" for secrets
     bool faulty = false;         // has its Problem already: nothing more is said about it

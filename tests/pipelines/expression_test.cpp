@@ -156,7 +156,7 @@ TEST_F(Expressions, SayWhatDoesNotCompileAndWhere) {
     EXPECT_EQ(place("event.a != 1"), "p.yml:5:15 unexpected '!' in `event.a != 1`");
     EXPECT_EQ(hint("event.a != 1"), "not equal is written ~=");
     EXPECT_EQ(hint("event.size = 1"), "equal is written ==");
-    EXPECT_EQ(place("  "), "p.yml:5:9 the expression is empty in ``");
+    EXPECT_EQ(place("  "), "p.yml:5:9 the expression is empty");
     EXPECT_EQ(place("1, 2"), "p.yml:5:8 an expression is one value in `1, 2`");
     EXPECT_EQ(place("x = 1"), "p.yml:5:9 unexpected '=' in `x = 1`");
     EXPECT_EQ(place("1; local x = 2"), "p.yml:5:10 unexpected 'local' in `1; local x = 2`");

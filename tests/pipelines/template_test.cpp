@@ -69,7 +69,7 @@ TEST_F(Templates, SayWhereTheirFaultsAre) {
     EXPECT_EQ(render("a ${event.none}"),
               "error: p.yml:3:14: `event.none` is nothing (nil), which has "
               "no place inside a text");
-    EXPECT_EQ(render("${}"), "error: p.yml:3:12: the expression is empty in ``");
+    EXPECT_EQ(render("${}"), "error: p.yml:3:12: the expression is empty");
     EXPECT_EQ(render("line\n${event.sten}"),
               "error: p.yml:3:10: unknown field event.sten in `event.sten`");
 }

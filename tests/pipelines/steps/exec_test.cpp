@@ -106,14 +106,15 @@ TEST(Exec, ReportsHowTheProgramEnded) { test::on_loop(ends); }
 Task<void> wrong(Loop& loop) {
     StepBench bench(loop, exec_spec(), make_exec());
     const std::pair<const char*, const char*> kWrong[] = {
-        {"{ argv: [] }", "exec: argv is empty"},
+        {"{ argv: [] }", "`argv` names no program"},
         {"{ argv: [\"${event.siez}\"] }",
          "option argv: bench.yml:1:13: unknown field event.siez in `event.siez`"},
         {"{ argv: cat, stdin: body }", "this job carries no file"},
-        {"{ argv: cat, ok_codes: [256] }", "ok_codes: '256' is no exit code (0 to 255)"},
+        {"{ argv: cat, ok_codes: [256] }",
+         "`ok_codes` wants exit codes from 0 to 255, found `256`"},
         {"{ argv: cat, limits: { memory: lots } }",
-         "limits: memory: `memory` wants a size such as 10MiB, found `lots`"},
-        {"{ argv: cat, limits: { disk: 1 } }", "exec has no limit 'disk'"},
+         "`memory` wants a size such as 10MiB, found `lots`"},
+        {"{ argv: cat, limits: { disk: 1 } }", "limits has no option `disk`"},
         {"{ argv: [cat, \"a${'\\0'}b\"] }", "exec: an argument holds a NUL byte"},
     };
     for (const auto& [yaml, expected] : kWrong) {
