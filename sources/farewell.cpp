@@ -84,8 +84,11 @@ Result<void> put_into_failed(const HotfolderRules& rules, const Settlement& one)
             leave_claim(one.event.file);
             return {};
         }
+        const bool gone = moved.front().error().code == Errc::not_found;
+        // Recovery and a dispatcher may both bring the same file here: the report is the first's.
+        if (gone && exists(to)) return {};
         ::unlink((folder_of(to) + "/" + report_name(name)).c_str());
-        if (moved.front().error().code == Errc::not_found) return {};
+        if (gone) return {};
         if (moved.front().error().code != Errc::conflict) return fail(moved.front().error());
     }
     return fail(Errc::conflict, "too many files are named like " + escape_name(wanted),
