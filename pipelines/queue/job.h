@@ -45,6 +45,7 @@ struct Claim {
     Job job;
     std::string token;
     int attempt = 1;
+    int stalls = 0;                 // earlier claims whose holder went silent; they cost no try
     Json receipts = Json::array();  // of earlier attempts, in order
 };
 

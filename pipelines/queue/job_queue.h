@@ -49,7 +49,7 @@ struct Defeat {               // a failed attempt
 };
 struct Reaped {
     std::size_t back = 0;       // jobs that wait again
-    std::vector<JobRow> ended;  // buried by this call: as poison, or cancelled while unheld
+    std::vector<JobRow> ended;  // buried by this call: cancelled while nobody held them
 };
 struct QueueStats {
     std::uint64_t waiting = 0, delayed = 0, running = 0, done = 0, dead = 0, cancelled = 0;
@@ -102,8 +102,8 @@ class JobQueue {
     /// Stores a receipt; `conflict` when the token no longer holds the job.
     virtual Task<Result<void>> store_receipt(std::string id, std::string token, Receipt receipt,
                                              Cancel& cancel) = 0;
-    /// Jobs whose lease ran out go back to ready, or to dead as `poison`. Also forgets what is
-    /// older than `keep`. Bounded work per call.
+    /// Jobs whose lease ran out go back to ready, and their next Claim says how often that was.
+    /// Also forgets what is older than `keep`. Bounded work per call.
     virtual Task<Result<Reaped>> reap(Cancel& cancel) = 0;
 
     virtual Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,

@@ -119,14 +119,6 @@ Json read_receipts(std::string_view lines) {
     return all;
 }
 
-const std::string& poison_line() {
-    static const std::string line =
-        error_line(Error(Errc::poison, "the reactor that ran this job went silent " +
-                                           std::to_string(limits::kStalls + 1) + " times"),
-                   "");
-    return line;
-}
-
 const std::string& cancelled_line() {
     static const std::string line =
         error_line(Error(Errc::cancelled, "cancelled before it could run"), "");

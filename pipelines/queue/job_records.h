@@ -30,8 +30,7 @@ Json read_error(std::string_view line, int attempt, std::int64_t wall_ms);
 /// Unreadable lines are left out.
 Json read_receipts(std::string_view lines);
 
-/// Why a job is dead that nobody failed.
-const std::string& poison_line();
+/// Why a job has ended that nobody ran.
 const std::string& cancelled_line();
 
 }  // namespace musher

@@ -202,7 +202,8 @@ Claimed MemoryQueue::claim(std::size_t most) {
         record.token = token;
         leases_.emplace(record.until_ms, record.job.id);
         claimed.claims.push_back(
-            Claim{record.job, token, record.attempts(), read_receipts(record.receipts)});
+            Claim{record.job, token, record.attempts(), record.stalls,
+                  read_receipts(record.receipts)});
         count("claimed");
     }
     if (!delayed_.empty()) {
@@ -284,9 +285,8 @@ Task<Result<Reaped>> MemoryQueue::reap(Cancel&) {
         const std::string story = story_line("stalled", record.attempts(), now);
         record.stalls += 1;
         count("stalled");
-        if (record.cancel_asked || record.stalls > limits::kStalls) {
-            bury(record, record.cancel_asked ? JobState::cancelled : JobState::dead,
-                 record.cancel_asked ? cancelled_line() : poison_line(), story);
+        if (record.cancel_asked) {
+            bury(record, JobState::cancelled, cancelled_line(), story);
             reaped.ended.push_back(row_of(record));
         } else {
             drop_claim(record);

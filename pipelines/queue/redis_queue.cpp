@@ -156,8 +156,6 @@ Task<Result<Reaped>> RedisQueue::reap(Cancel& cancel) {
     Args args;
     args.push_back(std::to_string(options_.history));
     args.push_back(std::to_string(keep.count()));
-    args.push_back(std::to_string(limits::kStalls));
-    args.push_back(poison_line());
     args.push_back(cancelled_line());
     args.push_back(orphans_freed_ ? "" : node_mark_);
     args.push_back(process_mark_);

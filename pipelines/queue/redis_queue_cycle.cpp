@@ -9,7 +9,7 @@ namespace musher {
 
 namespace {
 constexpr std::size_t kReplyItems = 5;
-constexpr std::size_t kClaimItems = 4;  // id, attempt, job, receipts
+constexpr std::size_t kClaimItems = 5;  // id, attempt, job, receipts, stalls
 
 template <class T>
 std::vector<T> slice(std::vector<T>& all, std::size_t from) {
@@ -178,6 +178,7 @@ Task<Result<Claimed>> RedisQueue::read_claims(const RedisReply& flat, std::strin
             claim.job = std::move(*job);
             claim.token = token;
             claim.attempt = static_cast<int>(flat.items[i + 1].integer);
+            claim.stalls = static_cast<int>(flat.items[i + 4].integer);
             claim.receipts = read_receipts(flat.items[i + 3].text);
             claimed.claims.push_back(std::move(claim));
             continue;

@@ -61,7 +61,7 @@ std::size_t Dispatcher::prefetch() const {
 std::size_t Dispatcher::wanted() const {
     if (settling_ > kMostSettling) return 0;
     const auto parallel = static_cast<std::size_t>(program_->config().limits.parallel);
-    const std::size_t room = parallel + prefetch();
+    const std::size_t room = parallel + (careful_ ? 0 : prefetch());
     return hold_.allowance(room > slots_.size() ? room - slots_.size() : 0, slots_.size());
 }
 
@@ -84,6 +84,10 @@ Task<void> Dispatcher::turn(Cancel& stop) {
         if (reaped) {
             reap_ = reaped->back > 0;  // bounded per call: there may be more
             take_reaped(std::move(*reaped));
+        } else if (reaped.error().code == Errc::unavailable) {
+            // The first one frees what a dead process of this node held: not at the next tick,
+            // but as soon as the server is back. The cycle below backs off meanwhile.
+            reap_ = look_ = true;
         }
     }
     if (next_due_ <= around_.loop.clock().now()) look_ = true;
@@ -206,6 +210,10 @@ void Dispatcher::take_claims(Claimed claimed, std::size_t asked) {
     if (asked > 0 && claimed.claims.size() == asked) look_ = true;
     next_due_ = claimed.next_due.count() > 0 ? around_.loop.clock().now() + claimed.next_due
                                              : Instant::max();
+    if (asked > 0) {
+        careful_ = std::any_of(claimed.claims.begin(), claimed.claims.end(),
+                               [](const Claim& claim) { return claim.stalls > 0; });
+    }
     if (slots_.empty() && !claimed.claims.empty()) last_beat_ = around_.loop.clock().now();
     for (Claim& claim : claimed.claims) slots_.emplace_back(std::move(claim), jobs_);
     start_ready();

@@ -72,7 +72,7 @@ class Dispatcher {
     void finish(Slot& slot, RunReport report);
     Task<void> defeat(Slot& slot, RunReport report, const Program& program);
     Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
-    void settle_failed(Slot& slot, const Defeat& end, Json story);
+    Task<void> settle_failed(Slot& slot, const Defeat& end, Json story);
     Task<void> release(Slot& slot);
     Task<void> release_waiting();
     /// Sleeps before the next try of a call that got no answer; false: give it up.
@@ -96,6 +96,7 @@ class Dispatcher {
     bool dirty_ = true;               // something changed since the pump last looked
     bool look_ = true;                // the queue may have jobs for us
     bool reap_ = true;
+    bool careful_ = false;            // jobs that stalled are here: none is held that does not run
     bool stopping_ = false;
     Instant last_beat_;
     Instant next_due_ = Instant::max();

@@ -36,6 +36,14 @@ Task<void> Dispatcher::run_job(Slots::iterator slot) {
 
 Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
     const Deadline deadline(around_.loop.timers(), slot.cancel, program.config().limits.timeout);
+    if (slot.claim.stalls > limits::kStalls) {
+        RunReport report;
+        report.outcome = fail(Errc::poison,
+                              "the reactor that ran this job went silent " +
+                                  std::to_string(slot.claim.stalls) + " times",
+                              "find out why in its log, then replay the job");
+        co_return report;
+    }
     if (slot.claim.job.on_failure) {
         // The parent's last attempt enqueued us before it was buried; a crash in between let it
         // live on.
@@ -90,7 +98,7 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
     Duration delay = backoff_delay(limit.backoff_from, limit.backoff_to, slot.claim.attempt);
     if (job.on_failure && error.code == Errc::conflict) delay = kParentRetry;
     end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
-    const bool last = !end.retry || slot.claim.attempt >= job.max_attempts;
+    const bool last = !end.retry || slot.claim.attempt - slot.claim.stalls >= job.max_attempts;
     for (int tries = 0;; ++tries) {
         Result<void> raised;
         if (last && end.state == JobState::dead) {
@@ -104,7 +112,7 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
                 ++counters_.retried;
                 next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
             }
-            if (!*goes_on) settle_failed(slot, end, std::move(report.story));
+            if (!*goes_on) co_await settle_failed(slot, end, std::move(report.story));
             log::warning(*goes_on ? "job.retry" : "job.dead",
                          Json{{"pipeline", job.pipeline},
                               {"job", end.id},
@@ -143,12 +151,21 @@ Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& err
     co_return Result<void>();
 }
 
-void Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) {
+Task<void> Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) {
     if (end.state == JobState::cancelled) {
         ++counters_.cancelled;
     } else {
         ++counters_.dead;
     }
+    std::vector<Settlement> batch;
+    Cancel never;
+    Result<JobRow> told = co_await queue_.show(end.id, never);
+    if (told) {
+        batch.push_back(settlement_of(std::move(*told)));
+        settle(std::move(batch));
+        co_return;
+    }
+    // The queue went away just now: its record of the earlier attempts is missing in the report.
     JobRow row;
     row.job = slot.claim.job;
     row.state = end.state;
@@ -159,7 +176,6 @@ void Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) {
     row.error["attempt"] = slot.claim.attempt;
     row.error["time"] = format_time(around_.loop.clock().wall_ms());
     row.story = std::move(story);
-    std::vector<Settlement> batch;
     batch.push_back(settlement_of(std::move(row)));
     settle(std::move(batch));
 }

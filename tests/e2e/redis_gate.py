@@ -119,6 +119,10 @@ class RedisGate:
         """The first call of `script` that is wanted; `answer` is None when `before`."""
         self.armed = (script, act, before, wanted)
 
+    def hang_up(self):
+        """As `act`: the connection breaks instead."""
+        raise ConnectionAbortedError
+
     def accept(self):
         while True:
             try:

@@ -11,9 +11,10 @@ import json
 import os
 import signal
 import subprocess
+import time
 import unittest
 
-from house import House, digest, files_in, until
+from house import SLOW, House, digest, files_in, until
 from redis_gate import RedisGate, RedisServer
 
 NAME = "letter.txt"
@@ -33,12 +34,17 @@ steps:
   - exec: { argv: [/bin/sh, -c, 'echo "$1" >> "$2"; [ -e "$3" ] || { > "$3"; kill -9 $PPID; }', \
 sh, '${job.id}', '{house}/ran', '{house}/killed'] }
 """
+MOURN = """on_failure:
+  - exec: { argv: [/bin/sh, -c, 'echo "$1" >> "$2"', sh, '${job.failed.job}', '{house}/mourned'] }
+"""
+DEADLY = SOURCE + """limits: { attempts: 5 }
+steps:
+  - exec: { argv: [/bin/sh, -c, 'kill -9 $PPID'] }
+""" + MOURN
 FAILS = SOURCE + """limits: { attempts: 1 }
 steps:
   - exec: { argv: [/bin/false] }
-on_failure:
-  - exec: { argv: [/bin/sh, -c, 'echo "$1" >> "$2"', sh, '${job.failed.job}', '{house}/mourned'] }
-"""
+""" + MOURN
 
 
 class TenStopsTest(unittest.TestCase):
@@ -169,6 +175,16 @@ class TenStopsTest(unittest.TestCase):
         self.found(house, ".musher/work", "lease")
         self.ends_well(house, runs=1)
 
+    def test_06_and_the_connection_breaks_while_it_is_taken_back(self):
+        house = self.house(COPY)
+        self.killed_at_gate(house, "cycle", before=False,
+                            wanted=lambda call, answer: NAME.encode() in answer)
+        self.gate.arm("reap", self.gate.hang_up, before=True)
+        started = time.monotonic()
+        self.ends_well(house, runs=1)
+        self.assertIsNone(self.gate.armed)
+        self.assertLess(time.monotonic() - started, 10 * SLOW, "neither a tick nor a lease")
+
     # 7. The steps, each with its receipt.
     def test_07_killed_by_a_step(self):
         house = self.house(CRASH)
@@ -181,6 +197,17 @@ class TenStopsTest(unittest.TestCase):
         after = os.stat(house / f"out/{NAME}")
         self.assertEqual((before.st_ino, before.st_mtime_ns), (after.st_ino, after.st_mtime_ns),
                          "what has a receipt is not done again")
+
+    def test_07_a_step_that_kills_every_time_is_given_up(self):
+        house = self.house(DEADLY)
+        self.drop(house)
+        for _ in range(3):
+            house.start()
+            self.await_death(house)
+            self.found(house, ".musher/work", "lease")
+        report = self.dies_well(house)
+        self.assertEqual(report["error"]["code"], "poison")
+        self.assertEqual([line["what"] for line in report["story"]].count("stalled"), 3)
 
     # 8. In the middle of a heavy step.
     def test_08_killed_in_the_middle_of_the_bytes(self):
@@ -265,13 +292,13 @@ class TenStopsTest(unittest.TestCase):
               what=lambda: f"{files_in(house / 'in/p')}\n{house.log()}")
         with open(house / f"in/p/failed/{NAME}.report.json") as file:
             report = json.load(file)
-        self.assertEqual(report["error"]["step"], "exec")
         until(lambda: os.path.exists(house / "mourned"), what=house.log)
         until(lambda: house.counts("p")["dead"] == 1 and house.counts("p")["done"] == 1)
         with open(house / "mourned") as file:
             self.assertEqual(file.read().split(), [report["job"]["id"]], "once, for this job")
         self.assertEqual(os.listdir(house / "in/p/.musher/work"), [])
         self.assertEqual(house.stop(), 0)
+        return report
 
     def is_alarm(self, call, _):
         return b"on_failure" in b" ".join(call.arguments)
@@ -280,25 +307,25 @@ class TenStopsTest(unittest.TestCase):
         house = self.house(FAILS)
         self.killed_at_gate(house, "enqueue", before=True, wanted=self.is_alarm)
         self.found(house, ".musher/work", "lease")
-        self.dies_well(house)
+        self.assertEqual(self.dies_well(house)["error"]["step"], "exec")
 
     def test_killed_between_on_failure_and_the_death(self):
         house = self.house(FAILS)
         self.killed_at_gate(house, "fail", before=True)
-        self.dies_well(house)
+        self.assertEqual(self.dies_well(house)["error"]["step"], "exec")
 
     def test_killed_after_the_death(self):
         house = self.house(FAILS)
         self.killed_at_gate(house, "fail", before=False)
         self.found(house, ".musher/work", "dead")
-        self.dies_well(house)
+        self.assertEqual(self.dies_well(house)["error"]["step"], "exec")
 
     def test_killed_between_the_report_and_the_original(self):
         house = self.house(FAILS)
         self.killed_by_strace(house, "/^rename", house / f"in/p/failed/{NAME}")
         self.found(house, ".musher/work", "dead")
         self.assertEqual(os.listdir(house / "in/p/failed"), [NAME + ".report.json"])
-        self.dies_well(house)
+        self.assertEqual(self.dies_well(house)["error"]["step"], "exec")
 
 
 if __name__ == "__main__":

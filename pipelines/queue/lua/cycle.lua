@@ -2,7 +2,7 @@
 -- it runs ('' = not now), history, number of acks, number of beats, then id, token, story for
 -- each ack and id, token, progress for each beat.
 -- Reply: ack codes, beat codes, ms to the next due job (0: none), format, claims (flat: id,
--- attempt, job, receipts).
+-- attempt, job, receipts, stalls).
 local FORMAT, WANTED, LEASE_MS, TOKEN, MEMO = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local HISTORY, ACKS, BEATS = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local ARGS = 10
@@ -96,6 +96,7 @@ local function hand_out(ids, claims)
             local at = #claims
             claims[at + 1], claims[at + 2] = id, (failures[i] or 0) + (stalls[i] or 0) + 1
             claims[at + 3], claims[at + 4] = values[i], receipts[i] or ''
+            claims[at + 5] = tonumber(stalls[i] or 0)
         end
     end
     return values

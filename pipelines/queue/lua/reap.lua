@@ -1,21 +1,21 @@
--- ARGV: history, keep ms, stalls allowed, error of a poisonous job, error of a cancelled one, then
--- how the tokens of our node begin ('' = no orphans are looked for) and those of our process.
+-- ARGV: history, keep ms, error of a cancelled job, then how the tokens of our node begin ('' = no
+-- orphans are looked for) and those of our process.
 -- Reply: how many wait again, then a row for each job that was buried.
-local HISTORY, KEEP, STALLS = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local HISTORY, KEEP = tonumber(ARGV[1]), tonumber(ARGV[2])
 local BATCH = 64
 local back, rows = 0, {}
 
+-- Whoever claims it next hears of its stalls, and gives it up where they are too many: what is due
+-- then (on_failure) takes more than one call, and nothing of it may be lost in between.
 local function lapse(id)
     local value = call('HGET', P, id)
     if not value then return unlink(id) end
-    local stalls = call('HINCRBY', K, id, 1)
+    call('HINCRBY', K, id, 1)
     local attempt = attempts(id)
     local line = told_here('stalled', attempt)
     count('stalled', 1)
     if call('SISMEMBER', CX, id) == 1 then
-        bury(id, CANCELLED, attempt, '', ARGV[5], line)
-    elseif stalls > STALLS then
-        bury(id, BURIED, attempt, '', ARGV[4], line)
+        bury(id, CANCELLED, attempt, '', ARGV[3], line)
     else
         local record = call('HGET', DE, id)
         local err, when, at = '', 0, 0
@@ -66,7 +66,7 @@ end
 go_on_without_memory()
 local idle = call('ZCARD', READY) == 0
 heal()
-if ARGV[6] ~= '' then orphan(ARGV[6], ARGV[7]) end
+if ARGV[4] ~= '' then orphan(ARGV[4], ARGV[5]) end
 for _, id in ipairs(call('ZRANGE', LEASE, '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)) do
     lapse(id)
 end

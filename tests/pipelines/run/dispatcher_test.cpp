@@ -63,6 +63,9 @@ Task<void> retries_then_dies(Loop& loop) {
     EXPECT_EQ(shop.ended[0].outcome, Outcome::dead);
     EXPECT_EQ(shop.ended[0].error.message, "not today");
     EXPECT_EQ(shop.ended[0].report["error"]["code"], "failed");
+    int failures = 0;
+    for (const Json& line : shop.ended[0].report["story"]) failures += line["what"] == "failed";
+    EXPECT_EQ(failures, 3) << "the report tells of every attempt";
     EXPECT_EQ(shop.dispatcher().counters().retried, 2u);
 }
 TEST(Dispatcher, RetriesSkipReceiptsAndTheLastOneRaisesOnFailure) {
@@ -138,6 +141,72 @@ Task<void> stop_releases(Loop& loop) {
     EXPECT_EQ(row->attempt, 0) << "stopping spent a try";
 }
 TEST(Dispatcher, AStopReleasesWhatIsInHand) { test::on_loop(stop_releases); }
+
+/// Three reactors that took job 1 and were never heard of again.
+Task<void> lose_it_three_times(MemoryQueue& queue) {
+    Cancel never;
+    for (int stall = 0; stall < 3; ++stall) {
+        CycleIn in;
+        in.claim = 1;
+        const Result<CycleOut> taken = co_await queue.cycle(std::move(in), never);
+        EXPECT_EQ(taken->claimed.claims.size(), 1u);
+        const Result<Reaped> reaped = co_await queue.reap(never);
+        EXPECT_EQ(reaped->back, 1u);
+    }
+}
+
+Task<void> gives_up_a_poisonous_job(Loop& loop) {
+    QueueOptions options;
+    options.lease = milliseconds(0);
+    Workshop shop(loop, options);
+    int runs = 0;
+    int alarms = 0;
+    shop.step("deadly", false, [&](StepContext&) { ++runs; return StepResult(); });
+    shop.on_failure("alarm", [&](StepContext&) { ++alarms; return StepResult(); });
+    co_await shop.store("1");
+    co_await lose_it_three_times(shop.queue());
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    co_await shop.ends(2);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(runs, 0);
+    EXPECT_EQ(alarms, 1);
+    EXPECT_EQ(shop.ended[0].error.code, Errc::poison);
+}
+TEST(Dispatcher, GivesUpAJobThatKillsItsReactorsAndRaisesOnFailure) {
+    test::on_loop(gives_up_a_poisonous_job);
+}
+
+Task<void> stalls_cost_no_try(Loop& loop) {
+    QueueOptions options;
+    options.lease = milliseconds(0);
+    Workshop shop(loop, options);
+    std::string order;
+    shop.config().limits.attempts = 3;
+    shop.step("fails", false, [&](StepContext& context) -> Result<StepResult> {
+        order += std::to_string(context.attempt);
+        return fail(Errc::failed, "not today");
+    });
+    shop.on_failure("alarm", [&](StepContext&) { order += "!"; return StepResult(); });
+    co_await shop.store("1");
+    CycleIn in;
+    in.claim = 1;
+    Cancel never;
+    const Result<CycleOut> lost = co_await shop.queue().cycle(std::move(in), never);
+    EXPECT_EQ(lost->claimed.claims.size(), 1u);
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    co_await shop.ends(2);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(order, "234!") << "on_failure was raised too early, or a try was lost";
+}
+TEST(Dispatcher, AStallCostsNoTryAndRaisesNothingEarly) { test::on_loop(stalls_cost_no_try); }
 
 }  // namespace
 }  // namespace musher

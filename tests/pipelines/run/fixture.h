@@ -41,8 +41,11 @@ class EndlessStep final : public Step {
 /// One pipeline "p" whose steps are added one by one; keeps everything alive for a Dispatcher.
 class Workshop {
   public:
-    explicit Workshop(Loop& loop)
-        : loop_(loop), pool_(loop), around_(loop, connections_, pool_), queue_("p", loop.clock()) {
+    explicit Workshop(Loop& loop, const QueueOptions& options = {})
+        : loop_(loop),
+          pool_(loop),
+          around_(loop, connections_, pool_),
+          queue_("p", loop.clock(), options) {
         config_.name = "p";
         config_.source = &source_;
         config_.source_kind = "test";
@@ -86,6 +89,11 @@ class Workshop {
     /// Last, after the dispatcher has ended.
     Task<void> close() { co_await pool_.close(); }
     Task<void> put(const std::string& id) {
+        co_await store(id);
+        dispatcher_->wake();
+    }
+    /// Before start(), too.
+    Task<void> store(const std::string& id) {
         Job job;
         job.id = id;
         job.pipeline = "p";
@@ -97,7 +105,6 @@ class Workshop {
         Cancel never;
         const auto codes = co_await queue_.put(std::move(jobs), never);
         EXPECT_TRUE(codes.has_value());
-        dispatcher_->wake();
     }
     /// Returns when `count` settlements have arrived, or fails the test after 5 s.
     Task<void> ends(std::size_t count) {
