@@ -19,11 +19,19 @@ constexpr std::size_t kNameBytes = 255;
 constexpr int kMostNumbers = 10'000;
 constexpr std::time_t kOld = 3600;
 
+/// At most `room` bytes, not ending within a UTF-8 character.
+std::string cut(const std::string& name, std::size_t room) {
+    if (name.size() <= room) return name;
+    std::size_t end = room;
+    while (end + 3 > room && end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80)
+        --end;
+    return name.substr(0, end);
+}
+
 /// `.NAME.musher-tmp-1234567890ab`, NAME cut where the whole would be too long.
 std::string temporary_name(const std::string& name) {
     const std::string tail = std::string(kMark) + new_uuid7(0).substr(24);
-    const std::size_t room = kNameBytes - 1 - tail.size();
-    return "." + name.substr(0, room) + tail;
+    return "." + cut(name, kNameBytes - 1 - tail.size()) + tail;
 }
 
 bool marked_by(const std::string& path, const std::string& job) {
@@ -157,23 +165,28 @@ void sweep_temporaries(const std::string& folder) {
 }
 
 std::string numbered_name(const std::string& name, int number) {
-    const std::size_t dot = name.rfind('.');
-    const std::size_t cut = dot == std::string::npos || dot == 0 ? name.size() : dot;
-    const std::string tail = "-" + std::to_string(number) + name.substr(cut);
-    const std::size_t room = kNameBytes > tail.size() ? kNameBytes - tail.size() : 0;
-    return name.substr(0, std::min(cut, room)) + tail;
+    const std::string mark = "-" + std::to_string(number);
+    std::size_t dot = name.rfind('.');
+    // An "extension" that leaves no room for the rest is none.
+    if (dot == 0 || dot == std::string::npos || name.size() - dot > kNameBytes / 2) {
+        dot = name.size();
+    }
+    const std::string tail = mark + name.substr(dot);
+    return cut(name.substr(0, dot), kNameBytes - tail.size()) + tail;
+}
+
+int try_rename(const std::string& from, const std::string& to, bool replace) {
+    if (replace) return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return errno;
+    if (::link(from.c_str(), to.c_str()) != 0) return errno;
+    ::unlink(from.c_str());
+    return 0;
 }
 
 Result<void> rename_no_replace(const std::string& from, const std::string& to) {
-    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
-    int failed = errno;
-    if (failed == EINVAL || failed == ENOSYS) {
-        if (::link(from.c_str(), to.c_str()) == 0) {
-            ::unlink(from.c_str());
-            return {};
-        }
-        failed = errno;
-    }
+    const int failed = try_rename(from, to, false);
+    if (failed == 0) return {};
     return fail(errno_error(failed, "renaming " + escape_name(from) + " to " + escape_name(to)));
 }
 

@@ -57,8 +57,10 @@ Result<void> sync_folder(const std::string& folder);
 void sweep_temporaries(const std::string& folder);
 /// NAME.EXT → NAME-2.EXT; the extension is what follows the last dot, if it is not the first byte.
 std::string numbered_name(const std::string& name, int number);
-/// Renames without replacing; `conflict` when `to` exists. Falls back to link + unlink where the
-/// filesystem knows no RENAME_NOREPLACE.
+/// 0 or errno; EEXIST when `to` exists and shall not be replaced, EXDEV between two mounts even of
+/// one filesystem. Falls back to link + unlink where the filesystem knows no RENAME_NOREPLACE.
+int try_rename(const std::string& from, const std::string& to, bool replace);
+/// try_rename without replacing; `conflict` when `to` exists.
 Result<void> rename_no_replace(const std::string& from, const std::string& to);
 /// A name for one entry of a folder: not empty, ".", "..", with '/' or NUL: `usage` otherwise.
 Result<void> check_entry_name(std::string_view name);
