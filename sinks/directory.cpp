@@ -7,8 +7,9 @@
 #include <charconv>
 #include <filesystem>
 
+#include "reactor/base/limits.h"
 #include "reactor/base/text.h"
-#include "reactor/drivers/files.h"
+#include "reactor/drivers/publisher.h"
 #include "reactor/filters/chain.h"
 #include "reactor/loop/offload.h"
 
@@ -68,6 +69,11 @@ Result<void> ensure_folder(const std::string& folder) {
 class Directory final : public Step {
   public:
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
+        if (context.body.size > limits::kSliceBytes) {
+            // In slices: it can be cancelled, shows its progress, and holds up no batch of others.
+            std::vector<std::unique_ptr<Filter>> none;
+            co_return co_await run_filtered(context, options, none);
+        }
         MUSHER_CO_TRY(Publication wanted, plan(context, options));
         wanted.source = context.body.path;
         co_return co_await publish(context, std::move(wanted));
@@ -78,12 +84,34 @@ class Directory final : public Step {
     Task<Result<StepResult>> run_filtered(StepContext& context, const Options& options,
                                           std::vector<std::unique_ptr<Filter>>& filters) override {
         MUSHER_CO_TRY(Publication wanted, plan(context, options));
+        const Result<ChainResult> made = co_await write(context, filters, wanted);
+        if (!made) {
+            // Removing a large file takes the disk a while.
+            auto drop = [&wanted] {
+                wanted.prepared = AtomicFile();
+                return 0;
+            };
+            co_await offload(context.loop, drop);
+            co_return fail(made.error());
+        }
+        MUSHER_CO_TRY(StepResult result, co_await publish(context, std::move(wanted)));
+        result.receipt->bytes = made->bytes_out;
+        result.receipt->sha256 = made->sha256_out;
+        co_return result;
+    }
+
+  private:
+    /// The body through `filters` into wanted.prepared, synced, so that its batch need not wait.
+    static Task<Result<ChainResult>> write(StepContext& context,
+                                           std::vector<std::unique_ptr<Filter>>& filters,
+                                           Publication& wanted) {
         Fd input;
+        const std::uint64_t reserved = filters.empty() ? context.body.size : 0;
         auto open = [&]() -> Result<void> {
             MUSHER_TRY(input, Fd::open(context.body.path, O_RDONLY));
             MUSHER_DO(ensure_folder(wanted.folder));
             MUSHER_TRY(wanted.prepared,
-                       AtomicFile::create(wanted.folder, wanted.name, wanted.mode, 0));
+                       AtomicFile::create(wanted.folder, wanted.name, wanted.mode, reserved));
             return {};
         };
         MUSHER_CO_DO(co_await offload(context.loop, open));
@@ -94,13 +122,12 @@ class Directory final : public Step {
         });
         MUSHER_CO_TRY(const ChainResult made,
                       co_await chain.run(input, wanted.prepared.fd(), context.cancel));
-        MUSHER_CO_TRY(StepResult result, co_await publish(context, std::move(wanted)));
-        result.receipt->bytes = made.bytes_out;
-        result.receipt->sha256 = made.sha256_out;
-        co_return result;
+        if (made.bytes_out > limits::kSliceBytes) {
+            auto sync = [&wanted] { return wanted.prepared.sync(); };
+            MUSHER_CO_DO(co_await offload(context.loop, sync));
+        }
+        co_return made;
     }
-
-  private:
     static Result<Publication> plan(StepContext& context, const Options& options) {
         if (context.body.path.empty()) {
             return fail(Errc::usage, "this job carries no file for `directory` to write");
