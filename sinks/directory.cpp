@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <charconv>
-#include <filesystem>
 
 #include "reactor/base/limits.h"
 #include "reactor/base/text.h"
@@ -57,10 +56,9 @@ Result<void> ensure_folder(const std::string& folder) {
         if (S_ISDIR(info.st_mode)) return {};
         return fail(Errc::denied, folder + " is not a folder");
     }
-    std::error_code failed;
-    std::filesystem::create_directories(folder, failed);
-    if (!failed) return {};
-    Error error = errno_error(failed.value(), "the folder " + folder + " cannot be made");
+    const Result<void> made = make_folders(folder);
+    if (made) return {};
+    Error error = made.error();
     error.code = error.code == Errc::not_found ? Errc::unavailable : error.code;
     error.hint = "create it, or mount what belongs there";
     return fail(std::move(error));
@@ -184,7 +182,7 @@ const Spec& directory_spec() {
         {
             {.name = "to",
              .type = OptionType::path,
-             .help = "the folder; its last part is created when it is missing",
+             .help = "the folder; created when it is missing",
              .required = true,
              .templated = true,
              .folder = Folder::written},

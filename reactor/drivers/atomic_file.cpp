@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <ctime>
+#include <filesystem>
+#include <vector>
 
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
@@ -146,6 +148,21 @@ Result<void> sync_folder(const std::string& folder) {
     if (::fsync(opened.get()) != 0 && errno != EINVAL) {
         return fail(errno_error(errno, "syncing the folder " + folder));
     }
+    return {};
+}
+
+Result<void> make_folders(const std::string& folder) {
+    std::vector<std::string> grown;  // get a new entry
+    std::filesystem::path missing = folder;
+    struct stat info {};
+    while (!missing.empty() && ::stat(missing.c_str(), &info) != 0 && errno == ENOENT) {
+        missing = missing.parent_path();
+        grown.push_back(missing.empty() ? "." : missing.string());
+    }
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed) return fail(errno_error(failed.value(), "creating " + escape_name(folder)));
+    for (const std::string& one : grown) MUSHER_DO(sync_folder(one));
     return {};
 }
 

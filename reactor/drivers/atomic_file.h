@@ -53,6 +53,9 @@ class AtomicFile {
 
 /// fsync of a directory: names in it are on disk afterwards.
 Result<void> sync_folder(const std::string& folder);
+/// Makes `folder` and what is missing above it, on disk afterwards: a file in a folder that a power
+/// failure takes away is lost as well.
+Result<void> make_folders(const std::string& folder);
 /// Removes temporary files that a killed process left in `folder`, older than an hour.
 void sweep_temporaries(const std::string& folder);
 /// NAME.EXT → NAME-2.EXT; the extension is what follows the last dot, if it is not the first byte.

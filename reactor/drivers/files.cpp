@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <set>
 
 #include "reactor/base/bytes.h"
@@ -67,10 +66,7 @@ Result<std::string> move_one(const Move& move) {
     int failed = rename_by(move, moved);
     struct stat info{};
     if (failed == ENOENT && ::lstat(move.from.c_str(), &info) == 0) {
-        const std::string folder = folder_of(move.to);
-        std::error_code refused;
-        std::filesystem::create_directories(folder, refused);
-        if (refused) return fail(errno_error(refused.value(), "creating " + escape_name(folder)));
+        MUSHER_DO(make_folders(folder_of(move.to)));
         failed = rename_by(move, moved);
     }
     if (failed == EXDEV) return copy_across(move);

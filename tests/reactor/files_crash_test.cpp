@@ -59,6 +59,11 @@ TEST(Role, DISABLED_Move) {
     const auto moved = move_files({Move{folder + "/in/a", folder + "/out/a"}});
     test::end_role(moved[0] ? 0 : code_of(moved[0].error()));
 }
+TEST(Role, DISABLED_MoveDeep) {
+    const std::string folder = test::role_folder();
+    const auto moved = move_files({Move{folder + "/in/a", folder + "/out/new/deep/a"}});
+    test::end_role(moved[0] ? 0 : code_of(moved[0].error()));
+}
 
 // --- what is found ---------------------------------------------------------------------------
 
@@ -226,6 +231,14 @@ TEST_F(FilesCrash, AMoveKilledAnywhereLosesNothing) {
             test::run_traced("Move", dir, {std::string(call) + ":signal=KILL:when=1"});
         EXPECT_EQ(killed.signal, SIGKILL);
         EXPECT_EQ(fs::exists(dir / "in/a") ? 1u : 0u, 1 - published().size()) << call;
+    }
+}
+
+TEST_F(FilesCrash, AFolderMadeOnTheWayIsOnDiskToo) {
+    const Traced traced = test::run_traced("MoveDeep", dir);
+    ASSERT_EQ(traced.code, 0);
+    for (const char* grown : {"out", "out/new", "out/new/deep"}) {
+        EXPECT_GE(place(traced.calls, "fsync", "<" + (dir / grown).string() + ">"), 0) << grown;
     }
 }
 
