@@ -78,6 +78,9 @@ Task<Result<void>> JobRunner::run_step(const ProgramStep& step) {
     }
     MUSHER_CO_TRY(const Options options, step.options.render(view));
     if (step.step->is_filter()) {
+        if (body_.path.empty()) {
+            co_return fail(Errc::usage, "this job carries no file for `" + current_ + "` to read");
+        }
         MUSHER_CO_TRY(std::unique_ptr<Filter> filter, step.step->filter(options));
         Pending pending{&step, std::move(filter)};
         pending_.push_back(std::move(pending));

@@ -39,6 +39,9 @@ Result<void> check_checksum(const Options& options) {
 class Checksum final : public Step {
   public:
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
+        if (context.body.path.empty()) {
+            co_return fail(Errc::usage, "this job carries no file for `checksum` to read");
+        }
         const std::string algorithm = options.text("algorithm");
         MUSHER_CO_TRY(const DigestKind kind, parse_digest(algorithm));
         MUSHER_CO_TRY(const Semaphore::Permit heavy,

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "pipelines/config/yaml.h"
 #include "pipelines/expr/lua_sandbox.h"
 #include "pipelines/expr/template.h"
 #include "reactor/component/pool.h"
 #include "reactor/component/step.h"
+#include "reactor/filters/chain.h"
 #include "tests/support/temp_dir.h"
 
 namespace musher::test {
@@ -29,10 +31,17 @@ class StepBench {
     /// configuration is `usage`.
     Task<Result<StepResult>> run(std::string yaml) {
         MUSHER_CO_TRY(const Options options, render(yaml));
-        StepContext context{loop_,    cancel,      event, job,
-                            pipeline, id,          1,     body,
-                            scratch_, connections, pool_, [](int, const std::string&) {}};
-        co_return co_await step_->run(context, options);
+        StepContext around = context();
+        co_return co_await step_->run(around, options);
+    }
+    /// Of a sink that takes filters: the receipt, or the error's text.
+    Task<Json> receipt_filtered(std::string yaml, std::vector<std::unique_ptr<Filter>>& filters) {
+        const Result<Options> options = render(yaml);
+        if (!options) co_return Json(options.error().text());
+        StepContext around = context();
+        const Result<StepResult> result = co_await step_->run_filtered(around, *options, filters);
+        if (!result) co_return Json(result.error().text());
+        co_return result->receipt->to_json();
     }
     /// The receipt as later steps see it, or the error's text.
     Task<Json> receipt(std::string yaml) {
@@ -45,6 +54,22 @@ class StepBench {
         const Result<StepResult> result = co_await run(std::move(yaml));
         EXPECT_FALSE(result.has_value());
         co_return result ? Error() : result.error();
+    }
+    /// Of a filter step: the body through it; `outputs` are what later steps see.
+    Task<Result<std::string>> filtered(std::string yaml) {
+        MUSHER_CO_TRY(const Options options, render(yaml));
+        std::vector<std::unique_ptr<Filter>> filters;
+        MUSHER_CO_TRY(filters.emplace_back(), step_->filter(options));
+        const std::string target = dir / "filtered";
+        Chain chain(loop_, filters);
+        MUSHER_CO_TRY(const ChainResult made,
+                      co_await chain.file_to_file(body.path, target, cancel));
+        outputs = filters.front()->result();
+        std::ifstream file(target, std::ios::binary);
+        std::ostringstream content;
+        content << file.rdbuf();
+        EXPECT_EQ(content.str().size(), made.bytes_out);
+        co_return content.str();
     }
     void write_body(const std::string& bytes) {
         body.path = dir / "body";
@@ -61,8 +86,17 @@ class StepBench {
     Body body;
     Connections connections;
     Json env = Json::object();
+    Json outputs = Json::object();
+    std::vector<int> percents;  // of its progress
 
   private:
+    StepContext context() {
+        const auto progress = [this](int percent, const std::string&) {
+            percents.push_back(percent);
+        };
+        return StepContext{loop_, cancel, event,    job,         pipeline, id,
+                           1,     body,   scratch_, connections, pool_,    progress};
+    }
     Result<Options> render(const std::string& yaml) {
         std::vector<Problem> problems;
         const auto value = parse_yaml(yaml, "bench.yml", problems);
