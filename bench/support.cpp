@@ -85,7 +85,8 @@ void print_machine(const std::string& title, const std::vector<std::string>& fac
 std::string version_of(const std::vector<std::string>& argv) {
     Program program(argv);
     const std::optional<std::string> line = program.line(30);
-    return program.wait(10) == 0 && line ? *line : "not installed";
+    if (program.wait(10) != 0) return "not installed";
+    return line ? *line : program.complaint();
 }
 
 double cpu_seconds() {

@@ -20,7 +20,7 @@ Options read_options(int argc, char** argv);
 
 /// Prints what the figures depend on: machine, kernel, load, musher's commit, and `facts`.
 void print_machine(const std::string& title, const std::vector<std::string>& facts);
-/// The first line that `argv` prints; "not installed" when it cannot run.
+/// The first line that `argv` prints, or the last on stderr; "not installed" when it cannot run.
 std::string version_of(const std::vector<std::string>& argv);
 /// Processor time of this process and of its ended children.
 double cpu_seconds();
