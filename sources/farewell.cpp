@@ -57,18 +57,11 @@ Result<void> write_report(const std::string& path, const Settlement& one) {
     return {};
 }
 
-Result<void> make_folder(const std::string& folder) {
-    std::error_code failed;
-    fs::create_directories(folder, failed);
-    if (failed) return fail(errno_error(failed.value(), "creating " + escape_name(folder)));
-    return {};
-}
-
 /// The report first: an original in failed/ is never without one.
 Result<void> put_into_failed(const HotfolderRules& rules, const Settlement& one) {
     const std::string wanted =
         rules.failed + "/" + original_of(rules, one.event.file);
-    MUSHER_DO(make_folder(folder_of(wanted)));
+    MUSHER_DO(make_folders(folder_of(wanted)));
     for (int number = 1; number < kMostNumbers; ++number) {
         const std::string name =
             number == 1 ? name_of(wanted) : numbered_name(name_of(wanted), number);
@@ -182,7 +175,7 @@ Result<void> bring_back(const HotfolderRules& rules, const std::string& job,
             number == 1 ? name_of(wanted) : numbered_name(name_of(wanted), number);
         const std::string from = folder_of(wanted) + "/" + name;
         if (!exists(from) || reported_job(from) != job) continue;  // gaps: people tidy up
-        MUSHER_DO(make_folder(folder_of(file)));
+        MUSHER_DO(make_folders(folder_of(file)));
         const std::vector<Result<std::string>> moved =
             move_files({Move{from, file, Collision::fail}});
         if (!moved.front()) return fail(moved.front().error());
