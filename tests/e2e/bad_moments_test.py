@@ -1,5 +1,6 @@
 """What goes wrong in production, done on purpose: a clear error or none, and nothing lost."""
 
+import errno
 import hashlib
 import json
 import os
@@ -114,6 +115,60 @@ class BadMomentsTest(unittest.TestCase):
         until(lambda: os.path.exists(house / "out/while"), 30, lambda: house.log()[-2000:])
         until(lambda: files_in(house / "in/p/done") == ["before", "while"])
 
+    @unittest.skipUnless(os.geteuid() == 0, "mounting wants root")
+    def test_a_full_disk_under_the_queue_loses_nothing(self):
+        house = self.house({"p": "steps:\n  - xz_compress: { level: 0 }\n  - log: '${body.size}'\n"
+                                 "  - directory: { to: {house}/out }\n"}, start=False)
+        house.folder("state", 0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs",
+                        house / "state"], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", house / "state"])
+        house.start()
+        dropped = {"before": house.drop("in/p/before", b"1" * 100)}
+        until(lambda: os.path.exists(house / "out/before"))
+        with open(house / "state/ballast", "wb", buffering=0) as ballast:
+            try:
+                while True:
+                    ballast.write(bytes(4096))
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENOSPC)
+        for index in range(20):
+            dropped[str(index)] = house.drop(f"in/p/{index}", os.urandom(10_000))
+        until(lambda: house.ask("/health")[0] == 503, 30, lambda: house.log()[-2000:])
+        os.unlink(house / "state/ballast")
+        until(lambda: files_in(house / "in/p/done") == sorted(dropped), 60,
+              lambda: house.log()[-3000:])
+        for name, sha in dropped.items():
+            with open(house / f"out/{name}", "rb") as packed:
+                plain = subprocess.run(["xz", "-dc"], stdin=packed, capture_output=True, check=True)
+            self.assertEqual(hashlib.sha256(plain.stdout).hexdigest(), sha)
+        until(lambda: house.ask("/health")[0] == 200, 30)
+        self.assertEqual(house.stop(), 0)
+
+    def test_kills_keep_the_order_of_a_key(self):
+        house = self.house({"p": "key: all\nlimits: { waiting: 100 }\nsteps:\n  - exec: { argv: "
+                                 "[/bin/sh, -c, 'echo \"$1\" >> \"$2\"; sleep 0.02', sh, "
+                                 "'${event.name}', '{house}/ran'] }\n"})
+        names = [f"{index:02d}" for index in range(30)]
+        for name in names:
+            before = house.counts("p")
+            house.drop(f"in/p/{name}", name)
+            until(lambda: sum(house.counts("p")[k] for k in ("waiting", "running", "done")) >
+                  sum(before[k] for k in ("waiting", "running", "done")))
+        for _ in range(2):
+            seen = len(self.lines(house / "ran"))
+            until(lambda: len(self.lines(house / "ran")) >= min(seen + 5, 30))
+            house.kill()
+            house.start()
+        until(lambda: house.counts("p")["done"] == 30, 40, lambda: house.log()[-2000:])
+        self.assertEqual(list(dict.fromkeys(self.lines(house / "ran"))), names)
+
+    def lines(self, path):
+        if not os.path.exists(path):
+            return []
+        with open(path) as file:
+            return file.read().split()
+
     def test_redis_out_of_memory(self):
         base = House({})
         self.addCleanup(base.__exit__, None)
@@ -188,7 +243,6 @@ class DurabilityTest(unittest.TestCase):
         house = House({"p": pipeline("p", "steps:\n  - directory: { to: {house}/out }\n")})
         self.addCleanup(house.__exit__, None)
         house.folder("in/p")
-        house.folder("out")
         trace = house / "trace"
         house.start(wrapper=["strace", "-D", "-f", "-y", "-s", "300", "-o", trace, "-e",
                              "trace=write,sendto,sendmsg,writev,copy_file_range,fsync,fdatasync,"
@@ -214,6 +268,8 @@ class DurabilityTest(unittest.TestCase):
         synced = first(r"(fsync|fdatasync)\(\d+<[^>]*\.musher/work>", claim)
         put = first(r"(sendto|write|writev|sendmsg)\(\d+<.*EVALSHA", synced)
         copied = first(r"(write|copy_file_range|ioctl)\(.*/out/\.file\.musher-tmp", put)
+        self.assertLess(first(rf"(fsync|fdatasync)\(\d+<{re.escape(house.path)}>", put), copied,
+                        "the folder that musher made is on disk")
         flushed = first(r"(fsync|fdatasync)\(\d+<[^>]*/out/\.file\.musher-tmp", copied)
         named = first(r"rename\w*\(.*\.file\.musher-tmp.*out/file", flushed)
         folder = first(r"(fsync|fdatasync)\(\d+<[^>]*/out>", named)
