@@ -8,6 +8,7 @@
 #include "pipelines/app/verb.h"
 #include "pipelines/config/check.h"
 #include "pipelines/config/describe.h"
+#include "pipelines/config/json_schema.h"
 #include "pipelines/config/render_error.h"
 #include "reactor/base/text.h"
 
@@ -39,18 +40,28 @@ Result<Answer> check(const Call& call) {
     return answer;
 }
 
-Result<Answer> describe_verb(const Call& call) {
+/// What is no list of components.
+std::optional<Answer> describe_document(const Call& call, const std::vector<std::string>& words) {
     Answer answer;
     if (call.has("reference")) {
         answer.text = reference();
-        return answer;
-    }
-    if (call.has("schema")) {
-        answer.json = pipeline_schema();
+    } else if (call.has("schema")) {
+        const bool daemon = words == std::vector<std::string>{"musher.yml"};
+        answer.json = daemon ? musher_schema() : pipeline_schema();
         answer.text = answer.json.dump(2) + "\n";
-        return answer;
+    } else if (words == std::vector<std::string>{"expressions"}) {
+        answer.text = describe_expressions();
+    } else {
+        return std::nullopt;
     }
+    if (answer.json.is_null()) answer.json = Json{{"text", answer.text}};
+    return answer;
+}
+
+Result<Answer> describe_verb(const Call& call) {
     const std::vector<std::string> words = call.list("WHAT");
+    if (auto document = describe_document(call, words)) return std::move(*document);
+    Answer answer;
     std::vector<std::string_view> names;
     answer.json = Json::array();
     for (const Spec* spec : all_specs()) {
@@ -191,10 +202,11 @@ const std::vector<Verb>& local_verbs() {
          "  musher explain invoices\n  musher explain pipelines/a.yml\n",
          {{"PIPELINE", Kind::positional, "a pipeline's name, or its file", true}}, explain},
         {"describe", "components and their options",
-         "  musher describe\n  musher describe sink directory\n",
-         {{"WHAT", Kind::positionals, "source, step or sink, and a name"},
+         "  musher describe\n  musher describe sink directory\n  musher describe expressions\n"
+         "  musher describe --schema musher.yml\n",
+         {{"WHAT", Kind::positionals, "source, step or sink, and a name; or expressions"},
           {"reference", Kind::flag, "all of it, in Markdown"},
-          {"schema", Kind::flag, "JSON Schema of a pipeline file, for editors"}},
+          {"schema", Kind::flag, "JSON Schema of a pipeline file, or of musher.yml"}},
          describe_verb, false},
         {"completion", "completion script of a shell",
          "  musher completion bash > /etc/bash_completion.d/musher\n",

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "pipelines/config/catalogue.h"
+#include "pipelines/config/connections.h"
 #include "pipelines/config/tables.h"
+#include "pipelines/expr/functions.h"
 
 namespace musher {
 
@@ -22,105 +24,120 @@ std::string repeats_text(Repeats repeats) {
     return "";
 }
 
+/// Text inside a table's cell.
+std::string cell(std::string_view text) {
+    std::string escaped;
+    for (const char c : text) {
+        if (c == '|') escaped += '\\';
+        escaped += c;
+    }
+    return escaped;
+}
+
+/// The help, and what no help repeats: choices, bounds, companions.
+std::string meaning(const std::vector<Option>& table, const Option& option) {
+    std::string text(option.help);
+    if (!option.choices.empty() && option.type == OptionType::choice) {
+        text += fmt::format(" ({})", fmt::join(option.choices, ", "));
+    }
+    if (const std::string range = range_text(option); !range.empty()) text += "; " + range;
+    if (!option.one_of.empty()) {
+        std::vector<std::string_view> names;
+        for (const Option& other : table) {
+            if (other.one_of == option.one_of) names.push_back(other.name);
+        }
+        text += fmt::format("; exactly one of {}", fmt::join(names, ", "));
+    }
+    if (option.templated) text += "; may hold ${…}";
+    return cell(text);
+}
+
 std::string option_rows(const std::vector<Option>& options) {
     std::string text = "| option | type | default | |\n|---|---|---|---|\n";
     for (const Option& option : options) {
-        std::string help(option.help);
-        if (!option.choices.empty() && option.type == OptionType::choice) {
-            help += fmt::format(" ({})", fmt::join(option.choices, ", "));
-        }
-        if (option.templated) help += "; may hold ${…}";
         const std::string fallback =
-            option.required ? "required"
-                            : (option.fallback.empty() ? "" : fmt::format("`{}`", option.fallback));
+            option.required
+                ? "required"
+                : (option.fallback.empty() ? "" : fmt::format("`{}`", cell(option.fallback)));
         text += fmt::format("| `{}` | {} | {} | {} |\n", option.name, type_word(option.type),
-                            fallback, help);
+                            fallback, meaning(options, option));
     }
     return text;
 }
 
-/// A heading and a table for each section of `options`, and for theirs.
-std::string section_tables(const std::vector<Option>& options, const std::string& above) {
+/// A heading and a table for each section of `options`, and for theirs; a blank line before each.
+std::string section_tables(const std::vector<Option>& options, const std::string& heading,
+                           const std::string& above) {
     std::string text;
     for (const Option& option : options) {
         if (option.type != OptionType::section || option.options.empty()) continue;
         const std::string path = above + std::string(option.name);
-        text += fmt::format("\n### `{}`\n\n", path) + option_rows(option.options);
-        text += section_tables(option.options, path + ".");
+        text += fmt::format("\n{} `{}`\n\n", heading, path) + option_rows(option.options);
+        text += section_tables(option.options, heading, path + ".");
     }
     return text;
 }
 
-Json options_schema(const std::vector<Option>& options);
+std::string connection_tables() {
+    std::string text =
+        "\n### `connections`\n\nEach has a name, and one kind with its options: `NAME: { KIND: { … "
+        "} }`. "
+        "A bare value is the url: `NAME: { KIND: URL }`.\n";
+    for (const ConnectionKind& kind : connection_kinds()) {
+        text += fmt::format("\n#### `{}`\n\n{}.\n\n", kind.name, kind.summary);
+        text += option_rows(kind.options);
+    }
+    return text;
+}
 
-Json option_schema(const Option& option) {
-    Json schema{{"description", option.help}};
-    const bool open = option.templated;
-    switch (option.type) {
-        case OptionType::boolean:
-            schema["type"] = "boolean";
-            break;
-        case OptionType::integer:
-            schema["type"] = open ? Json::array({"integer", "string"}) : Json("integer");
-            break;
-        case OptionType::text_list:
-            schema["type"] = Json::array({"string", "array"});
-            break;
-        case OptionType::text_map:
-        case OptionType::expression_map:
-            schema["type"] = "object";
-            break;
-        case OptionType::size:
-        case OptionType::duration:
-            schema["type"] = Json::array({"string", "integer"});
-            break;
-        case OptionType::choice:
-            if (open) {
-                schema["type"] = "string";
-            } else {
-                schema["enum"] = option.choices;
-            }
-            break;
-        case OptionType::section: {
-            Json help = schema;
-            schema = options_schema(option.options);
-            schema.update(help);
-            if (option.options.empty() || !option.scalar.empty()) schema.erase("type");
-            break;
+constexpr std::string_view kValues = R"(## Values
+
+| type | |
+|---|---|
+| true or false | `true` and `false`, nothing else; `yes`, `no`, `on` and whatever stands in quotes are text |
+| duration | a number and its unit: `250ms` `2s` `5m` `1h` `7d` |
+| durations | from and to: `1s..5m` |
+| size | bytes, or with a unit: `512` `64KiB` `10MiB` `2GiB` |
+| text | anything but a list or a map |
+| texts | a text, or a list of them |
+| path | a relative one begins at the folder of the file that names it; `~` is not expanded |
+| secret | `!env NAME` or `!file PATH`, never the secret itself |
+| connection | a name under `connections` of musher.yml |
+| expression | Lua, alone: `event.size > 10*MiB` |
+| steps | a list of `- NAME: { options }` |
+
+An option that may hold ${…} is rendered for every job: each `${expression}` in its text is replaced, and a text that is one `${…}` and nothing else keeps the type of its value. `$${` is a plain `${`. Every other option of a source, a step or `limits` may hold ${…} on `env` and `vars`, which is replaced when the file is read.
+
+Editors check and complete with pipeline.schema.json and musher.schema.json, beside this file. The first line of a file names one of them: `# yaml-language-server: $schema=PATH`. The tags to allow are `!env scalar` and `!file scalar`.
+
+)";
+
+constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+    {"event",
+     "id, source (the pipeline), key, time, date (in `timezone`), and the source's fields"},
+    {"job", "id, pipeline, attempt; in on_failure: error and failed"},
+    {"steps.ID",
+     "what an earlier step gave: its fields; of a sink also step, sink, target, bytes, "
+     "sha256 and time"},
+    {"body", "size, and sha256 where it is known"},
+    {"env", "`environment` of musher.yml"},
+    {"vars", "`vars` of musher.yml"},
+    {"now", "the time of the evaluation, as event.time"},
+};
+
+std::string component_pages() {
+    constexpr std::pair<ComponentKind, std::string_view> kKinds[] = {
+        {ComponentKind::source, "Sources"},
+        {ComponentKind::step, "Steps"},
+        {ComponentKind::sink, "Sinks"}};
+    std::string text;
+    for (const auto& [kind, heading] : kKinds) {
+        text += fmt::format("## {}\n\n", heading);
+        for (const Spec* spec : all_specs()) {
+            if (spec->kind == kind) text += describe(*spec);
         }
-        case OptionType::steps:
-            schema["$ref"] = "#/$defs/steps";
-            break;
-        default:
-            break;  // texts may also be numbers or tags: anything
     }
-    return schema;
-}
-
-Json options_schema(const std::vector<Option>& options) {
-    Json schema{{"type", Json::array({"object", "null"})},
-                {"additionalProperties", false},
-                {"properties", Json::object()}};
-    Json required = Json::array();
-    for (const Option& option : options) {
-        schema["properties"][std::string(option.name)] = option_schema(option);
-        if (option.required) required.push_back(option.name);
-    }
-    if (!required.empty()) {
-        schema["required"] = required;
-        schema["type"] = "object";
-    }
-    return schema;
-}
-
-Json spec_schema(const Spec& spec) {
-    Json schema = options_schema(spec.options);
-    if (!spec.scalar.empty()) {
-        const Json bare{{"type", Json::array({"string", "number", "boolean"})}};
-        schema = Json{{"anyOf", Json::array({schema, bare})}};
-    }
-    schema["description"] = spec.summary;
-    return schema;
+    return text;
 }
 
 }  // namespace
@@ -140,17 +157,24 @@ std::string_view kind_name(ComponentKind kind) {
 }
 
 std::string describe(const Spec& spec) {
-    std::string text = fmt::format("### {} `{}`\n\n{}.\n\n", kind_name(spec.kind), spec.name,
-                                   spec.summary);
+    std::string text =
+        fmt::format("### {} `{}`\n\n{}.\n\n", kind_name(spec.kind), spec.name, spec.summary);
     if (!spec.description.empty()) text += fmt::format("{}\n\n", spec.description);
     text += repeats_text(spec.repeats);
-    if (!spec.options.empty()) text += option_rows(spec.options) + "\n";
+    if (!spec.options.empty()) {
+        text += option_rows(spec.options);
+        text += section_tables(spec.options, "####", std::string(spec.name) + ".") + "\n";
+    }
+    if (!spec.scalar.empty()) {
+        text += fmt::format("`{0}: VALUE` is short for `{0}: {{ {1}: VALUE }}`.\n\n", spec.name,
+                            spec.scalar);
+    }
     if (!spec.fields.empty()) {
         text += fmt::format("| {} | |\n|---|---|\n", spec.kind == ComponentKind::source
                                                          ? "field of `event`"
                                                          : "field of `steps.ID`");
         for (const Field& field : spec.fields) {
-            text += fmt::format("| `{}` | {} |\n", field.name, field.help);
+            text += fmt::format("| `{}` | {} |\n", field.name, cell(field.help));
         }
         text += "\n";
     }
@@ -158,45 +182,30 @@ std::string describe(const Spec& spec) {
     return text;
 }
 
+std::string describe_expressions() {
+    std::string text =
+        "## Expressions\n\nOne value in Lua 5.4, without assignments, files or a way out: "
+        "`event.size > 10*MiB and not ends_with(event.name, \".tmp\")`. Each may run for 50 ms. A "
+        "field that is not there is an error; `get` and `has` ask for it.\n\n"
+        "| it sees | |\n|---|---|\n";
+    for (const auto& [name, help] : kNames) text += fmt::format("| `{}` | {} |\n", name, help);
+    text += "\n| it calls | | for example | gives |\n|---|---|---|---|\n";
+    for (const ExpressionFunction& function : kExpressionFunctions) {
+        text += fmt::format("| `{}` | {} | `{}` | `{}` |\n", cell(function.call),
+                            cell(function.help), cell(function.example), cell(function.result));
+    }
+    return text + "\n";
+}
+
 std::string reference() {
     std::string text =
         "# Reference\n\nMade from the option tables by `musher describe --reference`.\n\n"
-        "## A pipeline file\n\n" +
-        option_rows(pipeline_table()) + section_tables(pipeline_table(), "") +
-        "\n### Beside a step's name\n\n" + option_rows(step_table()) + "\n";
-    const ComponentKind kinds[] = {ComponentKind::source, ComponentKind::step,
-                                   ComponentKind::sink};
-    for (const ComponentKind kind : kinds) {
-        text += fmt::format("## {}s\n\n", kind == ComponentKind::source ? "Source"
-                                          : kind == ComponentKind::step ? "Step"
-                                                                        : "Sink");
-        for (const Spec* spec : all_specs()) {
-            if (spec->kind == kind) text += describe(*spec);
-        }
-    }
-    text += "## musher.yml\n\n" + option_rows(daemon_table()) +
-            section_tables(daemon_table(), "");
-    return text;
-}
-
-Json pipeline_schema() {
-    Json schema = options_schema(pipeline_table());
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";
-    schema["title"] = "A musher pipeline";
-    Json source{{"type", "object"}, {"minProperties", 1}, {"maxProperties", 1}};
-    Json step{{"type", Json::array({"object", "string"})}, {"properties", Json::object()}};
-    for (const Option& option : step_table()) {
-        step["properties"][std::string(option.name)] = option_schema(option);
-    }
-    for (const Spec* spec : all_specs()) {
-        Json& place = spec->kind == ComponentKind::source ? source : step;
-        place["properties"][std::string(spec->name)] = spec_schema(*spec);
-    }
-    source["additionalProperties"] = false;
-    step["additionalProperties"] = false;
-    schema["properties"]["source"] = source;
-    schema["$defs"] = Json{{"steps", {{"type", "array"}, {"items", step}}}};
-    return schema;
+        "## A pipeline file\n\n";
+    text += option_rows(pipeline_table()) + section_tables(pipeline_table(), "###", "");
+    text += "\n### Beside a step's name\n\n" + option_rows(step_table()) + "\n";
+    text += std::string(kValues) + describe_expressions() + component_pages();
+    text += "## musher.yml\n\n" + option_rows(daemon_table());
+    return text + section_tables(daemon_table(), "###", "") + connection_tables();
 }
 
 }  // namespace musher

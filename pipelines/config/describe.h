@@ -14,7 +14,7 @@ std::string_view kind_name(ComponentKind kind);
 std::string describe(const Spec& spec);
 /// etc/doc/REFERENCE.md.
 std::string reference();
-/// JSON Schema (draft 2020-12) of a pipeline file.
-Json pipeline_schema();
+/// What expressions see and call, in Markdown.
+std::string describe_expressions();
 
 }  // namespace musher

@@ -115,22 +115,9 @@ Json Reader::wrong(const Value& value, std::string hint) {
 
 Json Reader::bounded(const Value& value, std::int64_t number) {
     if (number >= option_.least && number <= option_.most) return number;
-    const auto shown = [&](std::int64_t bound) {
-        if (option_.type == OptionType::duration) return format_duration(milliseconds(bound));
-        if (option_.type == OptionType::size) return format_size(static_cast<std::uint64_t>(bound));
-        return std::to_string(bound);
-    };
-    std::string range;
-    if (option_.least == INT64_MIN) {
-        range = "at most " + shown(option_.most);
-    } else if (option_.most == INT64_MAX) {
-        range = "at least " + shown(option_.least);
-    } else {
-        range = "from " + shown(option_.least) + " to " + shown(option_.most);
-    }
-    return refuse(
-        value, "out_of_range",
-        fmt::format("`{}` must be {}, found {}", option_.name, range, describe_found(value)));
+    return refuse(value, "out_of_range",
+                  fmt::format("`{}` must be {}, found {}", option_.name, range_text(option_),
+                              describe_found(value)));
 }
 
 Json Reader::read_boolean(const Value& value) {

@@ -136,6 +136,20 @@ Json decode_absent(const Option& option, const Value& map, std::string_view what
 std::string_view type_name(OptionType type) { return kTypes[static_cast<std::size_t>(type)].name; }
 std::string_view type_word(OptionType type) { return kTypes[static_cast<std::size_t>(type)].word; }
 
+std::string range_text(const Option& option) {
+    const auto shown = [&](std::int64_t bound) {
+        if (option.type == OptionType::duration) return format_duration(milliseconds(bound));
+        if (option.type == OptionType::size) return format_size(static_cast<std::uint64_t>(bound));
+        return std::to_string(bound);
+    };
+    const bool open_below = option.least == INT64_MIN;
+    const bool open_above = option.most == INT64_MAX;
+    if (open_below && open_above) return {};
+    if (open_below) return "at most " + shown(option.most);
+    if (open_above) return "at least " + shown(option.least);
+    return "from " + shown(option.least) + " to " + shown(option.most);
+}
+
 Value with_shorthand(const Value& value, std::string_view scalar) {
     if (value.is(Value::Kind::map) || value.faulty) return value;
     Value map;

@@ -87,6 +87,8 @@ struct Spec {
     Result<void> (*check)(const Options& options) = nullptr;
 };
 
+/// "from 0 to 9", "at least 100ms", …; "" for an option without bounds.
+std::string range_text(const Option& option);
 std::string_view type_name(OptionType type);  // "a duration", for messages
 std::string_view type_word(OptionType type);  // "duration", as REFERENCE.md prints it
 

@@ -8,8 +8,12 @@
 #include <sstream>
 
 #include "pipelines/config/check.h"
+#include "pipelines/config/connections.h"
+#include "pipelines/config/json_schema.h"
 #include "pipelines/config/render_error.h"
 #include "pipelines/config/tables.h"
+#include "pipelines/config/yaml.h"
+#include "tests/support/json_schema_check.h"
 #include "tests/support/temp_dir.h"
 
 namespace musher {
@@ -48,6 +52,10 @@ TEST(Describe, EveryOptionHasHelp) {
     expect_help(daemon_table(), "musher.yml");
     expect_help(pipeline_table(), "pipeline");
     expect_help(step_table(), "step");
+    for (const ConnectionKind& kind : connection_kinds()) {
+        EXPECT_FALSE(kind.summary.empty()) << kind.name;
+        expect_help(kind.options, std::string(kind.name));
+    }
 }
 
 TEST(Describe, EveryExamplePassesCheck) {
@@ -115,11 +123,61 @@ TEST(Describe, TheCommentedConfigurationPassesCheck) {
     EXPECT_TRUE(read.ok()) << render_problems(read.problems);
 }
 
+/// What an editor with the schema says of the text; "" when it has no objection.
+std::string objection(const Json& schema, const std::string& text) {
+    std::vector<Problem> problems;
+    const auto root = parse_yaml(text, "p.yml", problems);
+    return root ? test::schema_fault(schema, root->to_json(true)) : "no YAML";
+}
+
+TEST(Describe, SchemasAcceptWhatCheckAccepts) {
+    const Json pipeline = pipeline_schema();
+    for (const Spec* spec : all_specs()) {
+        EXPECT_EQ(objection(pipeline, std::string(spec->example)), "") << spec->name;
+    }
+    for (const auto& entry : fs::directory_iterator("etc/pipelines")) {
+        EXPECT_EQ(objection(pipeline, read_text(entry.path())), "") << entry.path();
+    }
+    EXPECT_EQ(objection(pipeline,
+                        "version: 1\nsource: { hotfolder: { path: a, poll: 1s } }\n"
+                        "when: true\nlimits: { parallel: \"${vars.n}\", timeout: 0 }\n"
+                        "steps:\n  - xz_expand\n  - log: 5\n    id: x\n  - exec: a\n"
+                        "  - xz_compress:\n"),
+              "");
+    EXPECT_EQ(objection(musher_schema(),
+                        "version: 1\nqueue: { redis: \"redis://h\" }\nvars:\n"
+                        "connections: { a: { postgres: x }, b: { redis: y } }\n"
+                        "http: { listen: a:1, token: !env X }\n"),
+              "");
+}
+
+TEST(Describe, SchemasRefuseWhatCheckRefuses) {
+    const Json schema = pipeline_schema();
+    const std::string head = "version: 1\nsource: { hotfolder: { path: a } }\n";
+    const std::pair<std::string, const char*> kWrong[] = {
+        {"version: 2\nsource: { hotfolder: { path: a } }\nsteps: []\n", "/version: const"},
+        {"version: 1\nsource: { hotfolder: { } }\nsteps: []\n", "/source"},
+        {head, ": required"},
+        {head + "steps: []\nstpes: []\n", "/stpes: no such key"},
+        {head + "steps: [ seal, lgo: x ]\n", "/steps/1"},
+        {head + "steps: [ { log: x, directory: y } ]\n", "/steps/0"},
+        {head + "steps: [ http_post: \"http://h\" ]\n", "/steps/0"},
+        {head + "steps: [ xz_compress: { level: 10 } ]\n", "/steps/0"},
+        {head + "steps: []\nlimits: { timeout: 5 min }\n", "/limits/timeout"},
+    };
+    for (const auto& [text, place] : kWrong) {
+        const std::string said = objection(schema, text);
+        EXPECT_NE(said.find(place), std::string::npos) << said << " of\n" << text;
+    }
+}
+
 TEST(Describe, DocumentsAreThoseOfTheTables) {
     EXPECT_EQ(read_text("etc/doc/REFERENCE.md"), reference())
         << "write it anew: musher describe --reference > etc/doc/REFERENCE.md";
     EXPECT_EQ(read_text("etc/doc/pipeline.schema.json"), pipeline_schema().dump(2) + "\n")
         << "write it anew: musher describe --schema > etc/doc/pipeline.schema.json";
+    EXPECT_EQ(read_text("etc/doc/musher.schema.json"), musher_schema().dump(2) + "\n")
+        << "write it anew: musher describe --schema musher.yml > etc/doc/musher.schema.json";
 }
 
 }  // namespace
