@@ -129,6 +129,8 @@ void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
     Value value = make_scalar(text, tag, where, problems_);
     value.quoted = tag == "!" && text_.is_quoted_line(offset);
     if (tag == "!") value.block_column = text_.block_column(offset);
+    const bool plain = tag == "?" && text_.stands_at(offset, text);
+    value.folded = !plain && !value.quoted && value.block_column == 0;
     add(std::move(value), anchor);
 }
 

@@ -31,6 +31,9 @@ class YamlText {
     bool is_closed(std::size_t offset) const;
     /// Whether the scalar at `offset` is quoted and ends on its first line.
     bool is_quoted_line(std::size_t offset) const;
+    bool stands_at(std::size_t offset, std::string_view text) const {
+        return offset <= text_.size() && text_.substr(offset).starts_with(text);
+    }
     /// The column in which the lines of the | block at `offset` begin; 0: it is no such block.
     int block_column(std::size_t offset) const;
 

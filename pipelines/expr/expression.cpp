@@ -53,8 +53,10 @@ std::string position_text(const Position& at) {
 Position position_in(const Position& at, std::string_view text, std::size_t offset) {
     Position place = at;
     const bool lines = text.find('\n') != std::string_view::npos;
-    if (at.column <= 0 || (lines && !at.block)) return place;
-    place.block = false;
+    const bool known = at.flow == Position::Flow::block ||
+                       (at.flow == Position::Flow::line && !lines);
+    if (at.column <= 0 || !known) return place;
+    place.flow = Position::Flow::line;
     for (const char c : text.substr(0, offset)) {
         if (c == '\n') {
             ++place.line;

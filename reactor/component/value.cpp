@@ -12,7 +12,10 @@ const Value* Value::find(std::string_view key) const {
 Position Value::content() const {
     Position place = at;
     if (quoted && place.column > 0) ++place.column;
-    if (block_column > 0) return Position{at.file, at.line + 1, block_column, true};
+    if (folded) place.flow = Position::Flow::folded;
+    if (block_column > 0) {
+        return Position{at.file, at.line + 1, block_column, Position::Flow::block};
+    }
     return place;
 }
 

@@ -15,7 +15,10 @@ struct Position {
     std::shared_ptr<const std::string> file;
     int line = 0;
     int column = 0;
-    bool block = false;  // of text: its lines are the file's from here on, each beginning there
+    /// How a text that begins there goes on: in its line; in the lines below, each from the same
+    /// column; or in a way that tells nothing about places inside it.
+    enum class Flow { line, block, folded };
+    Flow flow = Flow::line;
 };
 
 /// What `check` prints: one line of its list.
@@ -40,6 +43,7 @@ class Value {
     double real = 0;
     std::string text;            // a string's content; a scalar's source text
     bool quoted = false;         // in one line of quotes: its content begins one column after `at`
+    bool folded = false;         // in several lines that were joined: places inside are unknown
     int block_column = 0;        // of a | block: where its lines begin, from the line after `at`
     bool secret = false;         // from !env or !file: prints as ***
     std::string origin;          // "!env NAME" or "!file PATH" for secrets
