@@ -17,10 +17,11 @@ inline std::vector<std::string> tree_files() {
     for (auto at = std::filesystem::recursive_directory_iterator(".");
          at != std::filesystem::recursive_directory_iterator(); ++at) {
         const std::string path = at->path().string().substr(2);
+        std::error_code circle;  // of symlinks, which some cases are about
         const bool foreign = path == ".git" || (at.depth() == 0 && path.starts_with("build")) ||
                              path.ends_with("__pycache__");
-        if (foreign && at->is_directory()) at.disable_recursion_pending();
-        if (!foreign && at->is_regular_file()) files.push_back(path);
+        if (foreign && at->is_directory(circle)) at.disable_recursion_pending();
+        if (!foreign && at->is_regular_file(circle)) files.push_back(path);
     }
     std::sort(files.begin(), files.end());
     return files;
