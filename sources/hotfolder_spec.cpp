@@ -29,7 +29,7 @@ std::vector<Option> options() {
          .help = "how long a file must be quiet; one that is moved in counts as whole at once",
          .fallback = "1s", .least = 0},
         {.name = "marker", .type = text,
-         .help = "wait for a file of this name: {name}.done, {stem}.ok, {name}/READY or a fixed one"},
+         .help = "wait for this file: {name}.done, {stem}.ok, {name}/READY or a fixed name"},
         {.name = "min_size", .type = size, .help = "smaller files wait", .fallback = "0"},
         {.name = "claim", .type = choice,
          .help = "rename: into .musher/work while it is worked on; none: it stays in its place",

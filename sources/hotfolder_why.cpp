@@ -43,7 +43,7 @@ std::pair<std::string, std::string> reason_of(const Candidate& candidate,
         case Finding::too_small:
             return {"too_small", "smaller than min_size, " + format_size(rules.look.min_size)};
         case Finding::denied:
-            return {"permission", text + "; musher must be able to read it and to write its folder"};
+            return {"permission", text + "; musher must read it and write its folder"};
         case Finding::broken:
             return {"permission", text};
         case Finding::odd:

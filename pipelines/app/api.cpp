@@ -1,7 +1,5 @@
 #include "pipelines/app/api.h"
 
-#include <openssl/crypto.h>
-
 #include <charconv>
 
 #include "reactor/base/text.h"
@@ -38,8 +36,13 @@ std::pair<std::string, std::string> split(const std::string& rest) {
     return {rest.substr(0, slash), rest.substr(slash + 1)};
 }
 
+/// Takes as long for a first wrong byte as for a last one.
 bool same(const std::string& a, const std::string& b) {
-    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+    unsigned differences = a.size() == b.size() ? 0 : 1;
+    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+        differences |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+    }
+    return differences == 0;
 }
 
 std::string without_port(const std::string& host) {

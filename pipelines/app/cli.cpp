@@ -50,7 +50,9 @@ void add_options(CLI::App& command, const Verb& verb, Call& call) {
                 added = command.add_option(name, store, help)->expected(1);
                 break;
             case VerbOption::Kind::positionals:
-                added = command.add_option(name, store, help)->expected(1, 10'000)->allow_extra_args();
+                added = command.add_option(name, store, help)
+                            ->expected(1, 10'000)
+                            ->allow_extra_args();
                 break;
         }
         if (option.required) added->required();

@@ -94,18 +94,18 @@ struct ControlServer::Callbacks {
     }
 };
 
-ControlServer::ControlServer(Loop& loop, bool local, Handler handler)
+ControlServer::ControlServer(Loop& loop, bool local, Respond respond)
     : loop_(loop),
       local_(local),
-      handler_(std::move(handler)),
+      respond_(std::move(respond)),
       alarm_(loop.timers()),
       scope_("http", loop.ready(), loop.clock(), &loop.root()) {}
 
 ControlServer::~ControlServer() { MUSHER_CHECK(!daemon_); }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(Loop& loop, Fd listening, bool local,
-                                                      Handler handler) {
-    std::unique_ptr<ControlServer> server(new ControlServer(loop, local, std::move(handler)));
+                                                      Respond respond) {
+    std::unique_ptr<ControlServer> server(new ControlServer(loop, local, std::move(respond)));
     server->daemon_ = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, &Callbacks::on_access,
         server.get(), MHD_OPTION_LISTEN_SOCKET, listening.get(), MHD_OPTION_NOTIFY_COMPLETED,
@@ -150,7 +150,7 @@ Task<void> ControlServer::serve(Pending& pending) {
     Cancel limited(stop_);
     const Deadline deadline(loop_.timers(), limited, kDeadline);
     ServerRequest request = std::move(pending.request);
-    pending.reply = co_await handler_(std::move(request), limited);
+    pending.reply = co_await respond_(std::move(request), limited);
     pending.answered = true;
     // A suspended connection stays until it is resumed, so `pending` does too.
     if (!pending.suspended) co_return;

@@ -1,5 +1,4 @@
-// ControlServer: libmicrohttpd under the loop; requests are answered by coroutines. The only user of
-// libmicrohttpd.
+// ControlServer: libmicrohttpd under the loop; requests are answered by coroutines. Its only user.
 #pragma once
 
 #include <functional>
@@ -34,11 +33,11 @@ struct ServerReply {
 /// One listening socket. Loop thread only.
 class ControlServer {
   public:
-    using Handler = std::function<Task<ServerReply>(ServerRequest request, Cancel& cancel)>;
+    using Respond = std::function<Task<ServerReply>(ServerRequest request, Cancel& cancel)>;
 
     /// `listening` is bound and listens already; it is closed with the server.
     static Result<std::unique_ptr<ControlServer>> start(Loop& loop, Fd listening, bool local,
-                                                     Handler handler);
+                                                     Respond respond);
     ~ControlServer();  // after stop()
     /// Cancels what runs, answers it, closes everything.
     Task<void> stop();
@@ -46,14 +45,14 @@ class ControlServer {
   private:
     struct Pending;
     struct Callbacks;
-    ControlServer(Loop& loop, bool local, Handler handler);
+    ControlServer(Loop& loop, bool local, Respond respond);
     void turn();
     void admit(Pending& pending);
     Task<void> serve(Pending& pending);
 
     Loop& loop_;
     bool local_;
-    Handler handler_;
+    Respond respond_;
     MHD_Daemon* daemon_ = nullptr;
     std::unique_ptr<Poll> poll_;
     Timers::Alarm alarm_;

@@ -75,16 +75,16 @@ int report(const Error& error) {
 using Servers = std::vector<std::unique_ptr<ControlServer>>;
 
 Result<void> open_servers(Loop& loop, Api& api, const DaemonConfig& config, Servers& servers) {
-    const ControlServer::Handler handler = [&api](ServerRequest request, Cancel& cancel) {
+    const ControlServer::Respond respond = [&api](ServerRequest request, Cancel& cancel) {
         return api.handle(std::move(request), cancel);
     };
     MUSHER_TRY(Fd local, listen_unix(config.state + "/control.sock"));
-    MUSHER_TRY(auto server, ControlServer::start(loop, std::move(local), true, handler));
+    MUSHER_TRY(auto server, ControlServer::start(loop, std::move(local), true, respond));
     servers.push_back(std::move(server));
     if (config.http_listen.empty()) return {};
     MUSHER_TRY(const HostPort where, HostPort::parse(config.http_listen, 8470));
     MUSHER_TRY(Fd remote, listen_tcp(where.host, where.port));
-    MUSHER_TRY(auto open, ControlServer::start(loop, std::move(remote), false, handler));
+    MUSHER_TRY(auto open, ControlServer::start(loop, std::move(remote), false, respond));
     servers.push_back(std::move(open));
     return {};
 }

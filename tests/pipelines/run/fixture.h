@@ -3,40 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "pipelines/queue/memory_queue.h"
 #include "pipelines/run/dispatcher.h"
+#include "tests/pipelines/run/scripted_step.h"
 #include "tests/support/run_loop.h"
 
 namespace musher::test {
-
-/// What a scripted step does; the test's own state.
-using Script = std::function<Result<StepResult>(StepContext&)>;
-
-class ScriptedStep final : public Step {
-  public:
-    explicit ScriptedStep(const Script& script) : script_(script) {}
-    Task<Result<StepResult>> run(StepContext& context, const Options&) override {
-        co_return script_(context);
-    }
-
-  private:
-    const Script& script_;
-};
-
-/// Waits until cancelled.
-class EndlessStep final : public Step {
-  public:
-    Task<Result<StepResult>> run(StepContext& context, const Options&) override {
-        Waiters nobody(context.loop.ready());
-        const Result<void> woken = co_await nobody.wait(context.cancel);
-        co_return fail(woken.error());
-    }
-};
 
 /// One pipeline "p" whose steps are added one by one; keeps everything alive for a Dispatcher.
 class Workshop {
