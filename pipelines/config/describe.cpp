@@ -94,7 +94,7 @@ constexpr std::string_view kValues = R"(## Values
 
 | type | |
 |---|---|
-| true or false | `true` and `false`, nothing else; `yes`, `no`, `on` and whatever stands in quotes are text |
+| true or false | `true` and `false`, nothing else; `yes`, `no`, `on` and quoted words are text |
 | duration | a number and its unit: `250ms` `2s` `5m` `1h` `7d` |
 | durations | from and to: `1s..5m` |
 | size | bytes, or with a unit: `512` `64KiB` `10MiB` `2GiB` |
@@ -106,9 +106,14 @@ constexpr std::string_view kValues = R"(## Values
 | expression | Lua, alone: `event.size > 10*MiB` |
 | steps | a list of `- NAME: { options }` |
 
-An option that may hold ${…} is rendered for every job: each `${expression}` in its text is replaced, and a text that is one `${…}` and nothing else keeps the type of its value. `$${` is a plain `${`. Every other option of a source, a step or `limits` may hold ${…} on `env` and `vars`, which is replaced when the file is read.
+An option that may hold ${…} is rendered for every job: each `${expression}` in its text is
+replaced, and a text that is one `${…}` and nothing else keeps the type of its value. `$${` is a
+plain `${`. Every other option of a source, a step or `limits` may hold ${…} on `env` and `vars`,
+which is replaced when the file is read.
 
-Editors check and complete with pipeline.schema.json and musher.schema.json, beside this file. The first line of a file names one of them: `# yaml-language-server: $schema=PATH`. The tags to allow are `!env scalar` and `!file scalar`.
+Editors check and complete with pipeline.schema.json and musher.schema.json, beside this file. The
+first line of a file names one of them: `# yaml-language-server: $schema=PATH`. The tags to allow
+are `!env scalar` and `!file scalar`.
 
 )";
 

@@ -76,7 +76,7 @@ class WithoutMusherTest(unittest.TestCase):
         self.assertIn("`settle`", musher("describe", "source", "hotfolder").stdout)
         self.assertIn("# Reference", musher("describe", "--reference").stdout)
         schema = json.loads(musher("describe", "--schema").stdout)
-        self.assertIn("hotfolder", schema["properties"]["source"]["properties"])
+        self.assertIn('"hotfolder"', json.dumps(schema["properties"]["source"]))
         self.assertEqual(musher("describe", "hotfoldr").returncode, 3)
         for shell in ("bash", "zsh", "fish"):
             script = musher("completion", shell)

@@ -58,57 +58,13 @@ class Mutator {
     }
 
   private:
+    static constexpr std::string_view kPieces[] = {
+        "${", "}", "\"", "'", "|", ">", "&a ", "*a", "<<: ", "- ", ": ", "[", "]", "{", "{ ",
+        "!", "!env X", "!!str ", "\t", "\n", "\r\n", "  ", "\xff", "\xc3", "\x01", "ä", "日", "#",
+        "---\n", "%YAML 1.2\n", "99999999999999999999", "-1", "1.5", "null", "~", "true", "1d",
+        "4KiB", "..", "event.", "steps.", "not ", "\\", "\\x", "? ", "@", "`", ",", "$${", "nil"};
+
     void change(std::string& text, const std::string& other) {
-        constexpr std::string_view kPieces[] = {"${",
-                                                "}",
-                                                "\"",
-                                                "'",
-                                                "|",
-                                                ">",
-                                                "&a ",
-                                                "*a",
-                                                "<<: ",
-                                                "- ",
-                                                ": ",
-                                                "[",
-                                                "]",
-                                                "{",
-                                                "{ ",
-                                                "!",
-                                                "!env X",
-                                                "!!str ",
-                                                "\t",
-                                                "\n",
-                                                "\r\n",
-                                                "  ",
-                                                "\xff",
-                                                "\xc3",
-                                                "\x01",
-                                                "ä",
-                                                "日",
-                                                "#",
-                                                "---\n",
-                                                "%YAML 1.2\n",
-                                                "99999999999999999999",
-                                                "-1",
-                                                "1.5",
-                                                "null",
-                                                "~",
-                                                "true",
-                                                "1d",
-                                                "4KiB",
-                                                "..",
-                                                "event.",
-                                                "steps.",
-                                                "not ",
-                                                "\\",
-                                                "\\x",
-                                                "? ",
-                                                "@",
-                                                "`",
-                                                ",",
-                                                "$${",
-                                                "nil"};
         const std::size_t at = below(text.size() + 1);
         const std::size_t size = below(20);
         switch (below(7)) {
