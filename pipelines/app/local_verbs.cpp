@@ -114,7 +114,8 @@ void explain_steps(const char* what, const std::vector<StepConfig>& steps, std::
 /// A file, or a pipeline of musher.yml by its name.
 Result<Configuration> read_wanted(const Call& call) {
     const std::string wanted = call.text("PIPELINE");
-    if (std::filesystem::exists(wanted)) return read_pipelines({wanted});
+    std::error_code failed;  // no file can have so long a name: it is a pipeline's then
+    if (std::filesystem::exists(wanted, failed)) return read_pipelines({wanted});
     Configuration read = read_configuration(call.config);
     const bool sound = read.ok();
     std::vector<std::string> names;

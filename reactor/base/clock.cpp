@@ -44,8 +44,9 @@ Result<std::tm> local_parts(std::time_t seconds, const std::string& zone) {
         gmtime_r(&seconds, &parts);
         return parts;
     }
+    std::error_code failed;  // a name too long for a file is no zone either
     if (zone.empty() || zone.find("..") != std::string::npos || zone.front() == '/' ||
-        !std::filesystem::is_regular_file("/usr/share/zoneinfo/" + zone)) {
+        !std::filesystem::is_regular_file("/usr/share/zoneinfo/" + zone, failed)) {
         return fail(Errc::usage, "unknown time zone '" + zone + "'",
                     "use a name such as Europe/Vienna (needs the package tzdata), or UTC");
     }

@@ -235,7 +235,8 @@ Json Reader::read_steps(const Value& value) {
 }
 
 Json Reader::read(const Value& value) {
-    if (value.faulty) return nullptr;
+    // A section has its shape even so: its readers ask for what is in it.
+    if (value.faulty && option_.type != OptionType::section) return nullptr;
     const bool has_template = option_.templated && !rendered_ && value.is(Kind::string) &&
                               !value.secret && value.text.find("${") != std::string::npos;
     if (has_template && option_.type != OptionType::text_list &&

@@ -166,7 +166,8 @@ class TenStopsTest(unittest.TestCase):
     def test_05_killed_before_the_queue_has_answered(self):
         house = self.house(COPY)
         self.killed_at_gate(house, "enqueue", before=False)
-        self.found(house, ".musher/work", "ready")
+        # The call to wake up may have been faster than the answer, and the job claimed by then.
+        self.found(house, ".musher/work", "lease" if self.keys("lease") else "ready")
         self.ends_well(house, runs=1)
 
     # 6. Claimed from the queue. The lease is taken back at once, not after its 30 s.
