@@ -127,6 +127,7 @@ class Directory final : public Step {
         co_return made;
     }
     static Result<Publication> plan(StepContext& context, const Options& options) {
+        if (context.cancel.requested()) return fail(context.cancel.error());
         if (context.body.path.empty()) {
             return fail(Errc::usage, "this job carries no file for `directory` to write");
         }

@@ -7,14 +7,18 @@
 
 namespace musher::test {
 
+template <class F, class... Args>
+void on_loop_with(Clock& clock, F& body, Args&... args) {
+    Loop loop(clock);
+    loop.run(body(loop, args...));
+    EXPECT_EQ(loop.close(), 0) << "a libuv handle was leaked";
+}
 /// `body` is a plain function or named lambda returning Task<void> from (Loop&, args…).
 /// Fails the test when uv_loop_close() is not 0.
 template <class F, class... Args>
 void on_loop(F& body, Args&... args) {
     RealClock clock;
-    Loop loop(clock);
-    loop.run(body(loop, args...));
-    EXPECT_EQ(loop.close(), 0) << "a libuv handle was leaked";
+    on_loop_with(clock, body, args...);
 }
 
 }  // namespace musher::test

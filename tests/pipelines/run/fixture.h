@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/config/yaml.h"
 #include "pipelines/queue/memory_queue.h"
 #include "pipelines/run/dispatcher.h"
 #include "tests/pipelines/run/scripted_step.h"
@@ -36,6 +37,18 @@ class Workshop {
         const Script& kept = *scripts_.back();
         add(config_.steps, id, sink, [&kept] { return std::make_unique<ScriptedStep>(kept); });
     }
+    /// A step of a catalogue with its options as they stand in YAML.
+    void real(const StepEntry& entry, const std::string& yaml, bool sink = false) {
+        std::vector<Problem> problems;
+        StepConfig step;
+        step.kind = entry.spec.name;
+        step.id = entry.spec.name;
+        step.sink = sink;
+        step.entry = &entry;
+        step.options = parse_yaml(yaml, "workshop.yml", problems).value_or(Value());
+        EXPECT_TRUE(problems.empty()) << problems.front().message;
+        config_.steps.push_back(std::move(step));
+    }
     void on_failure(const std::string& id, Script script) {
         scripts_.push_back(std::make_unique<Script>(std::move(script)));
         const Script& kept = *scripts_.back();
@@ -64,12 +77,12 @@ class Workshop {
     }
     /// Last, after the dispatcher has ended.
     Task<void> close() { co_await pool_.close(); }
-    Task<void> put(const std::string& id) {
-        co_await store(id);
+    Task<void> put(const std::string& id, std::string file = {}) {
+        co_await store(id, std::move(file));
         dispatcher_->wake();
     }
     /// Before start(), too.
-    Task<void> store(const std::string& id) {
+    Task<void> store(const std::string& id, std::string file = {}) {
         Job job;
         job.id = id;
         job.pipeline = "p";
@@ -77,6 +90,7 @@ class Workshop {
         job.max_attempts = config_.limits.attempts;
         job.event.id = id;
         job.event.kind = "test";
+        job.event.file = std::move(file);
         std::vector<Job> jobs{job};
         Cancel never;
         const auto codes = co_await queue_.put(std::move(jobs), never);
@@ -96,6 +110,7 @@ class Workshop {
     }
 
     PipelineConfig& config() { return config_; }
+    Surroundings& around() { return around_; }
     MemoryQueue& queue() { return queue_; }
     Dispatcher& dispatcher() { return *dispatcher_; }
     std::vector<Settlement> ended;

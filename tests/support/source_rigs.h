@@ -1,0 +1,37 @@
+// What a source needs to pass the battery of source_conformance_test: its outside world. A new
+// source adds its rig to source_rigs() and gets every case.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reactor/component/source.h"
+
+namespace musher::test {
+
+/// Blocking; one rig for one case.
+class SourceRig {
+  public:
+    virtual ~SourceRig() = default;
+    virtual std::string yaml() const = 0;  // its options
+    virtual Connections connections() const { return {}; }
+
+    /// Makes something happen that becomes one event; `what` is one short word, used once.
+    virtual void happen(const std::string& what) = 0;
+    /// The word that an event came from.
+    virtual std::string what(const Event& event) const = 0;
+    /// Whether the outside world shows that this has ended as settle() was told.
+    virtual bool ended(const std::string& what, Outcome outcome) const = 0;
+    /// The outside world goes away (server killed, folder unmounted), and is there again.
+    virtual void take_away() = 0;
+    virtual void bring_back() = 0;
+};
+
+struct NamedSourceRig {
+    const SourceEntry* entry;
+    std::unique_ptr<SourceRig> (*make)();
+};
+const std::vector<NamedSourceRig>& source_rigs();
+
+}  // namespace musher::test
