@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kWindow = 96;   // columns of a line that are shown
 constexpr std::size_t kContext = 32;  // of them, to the right of the caret
 
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0u) == 0x80u; }
+
 /// The lines of each file, read once; a file that is gone has none.
 class Files {
   public:
@@ -49,6 +51,34 @@ class Files {
     }
 
     std::map<std::string, File> files_;
+};
+
+/// Secrets that stand in the files: each line's first column of one. A terminal's scrollback and a
+/// CI's log are no places for them.
+class Secrets {
+  public:
+    explicit Secrets(const std::vector<Problem>& problems) {
+        for (const Problem& problem : problems) {
+            if (problem.code != "literal_secret" || !problem.at.file) continue;
+            const std::pair place(*problem.at.file, problem.at.line);
+            const auto [known, added] = columns_.emplace(place, problem.at.column);
+            if (!added) known->second = std::min(known->second, problem.at.column);
+        }
+    }
+    /// Hides the rest of the line from the secret on; a `column` behind it is moved to it.
+    std::string hide(std::string_view line, const Position& at, int& column) const {
+        const auto known = at.file ? columns_.find({*at.file, at.line}) : columns_.end();
+        if (known == columns_.end()) return std::string(line);
+        column = std::min(column, known->second);
+        std::size_t end = 0;
+        for (int passed = 1; passed < known->second && end < line.size(); ++passed) {
+            for (++end; end < line.size() && continues(line[end]);) ++end;
+        }
+        return fmt::format("{}***", line.substr(0, end));
+    }
+
+  private:
+    std::map<std::pair<std::string, int>, int> columns_;
 };
 
 /// One character of a line: its bytes, and how many columns of a terminal it takes.
@@ -100,8 +130,6 @@ std::string harmless(std::string_view text) {
     return clean;
 }
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0u) == 0x80u; }
-
 /// A line that may be megabytes long, cut to more than is shown of it; `column` counts from there.
 void cut_around(std::string_view& line, int& column) {
     constexpr int kNear = 2 * static_cast<int>(kWindow);
@@ -148,13 +176,16 @@ std::string excerpt(std::string_view line, int column) {
 
 std::string render_problems(const std::vector<Problem>& problems) {
     Files files;
+    const Secrets secrets(problems);
     std::string text;
     for (const Problem& problem : problems) {
         text += fmt::format("{}: {}: {}\n", place(problem.at), severity_name(problem.severity),
                             harmless(problem.message));
         const std::string_view line = files.line(problem.at);
         if (line.find_first_not_of(" \t") != std::string_view::npos) {
-            text += excerpt(line, problem.at.column);
+            int column = problem.at.column;
+            const std::string shown = secrets.hide(line, problem.at, column);
+            text += excerpt(shown, column);
         }
         if (!problem.hint.empty()) text += fmt::format("hint: {}\n", harmless(problem.hint));
     }

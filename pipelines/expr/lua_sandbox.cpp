@@ -115,8 +115,9 @@ struct Reader {
 std::size_t fault_offset(const Reader& reader, const std::string& message) {
     const std::size_t near = message.rfind(" near '");
     // What is missing at the end is missing after the last word, not in a line below it.
-    if (reader.ended) return reader.text.find_last_not_of(" \t\r\n") + 1;
-    if (near == std::string::npos) return reader.taken;
+    const std::size_t last = reader.text.find_last_not_of(" \t\r\n");
+    if (reader.ended && last != std::string_view::npos) return last + 1;
+    if (reader.ended || near == std::string::npos) return reader.taken;
     const std::string token = message.substr(near + 7, message.size() - near - 8);
     const std::size_t at = reader.text.substr(0, reader.taken).rfind(token);
     return at == std::string_view::npos ? reader.taken : at;
