@@ -69,8 +69,7 @@ class CommandLine {
         app_.footer(
             "Examples:\n  musher run -c musher.yml\n  musher check\n  musher status\n"
             "  musher VERB --help");
-        for (const Verb& verb : local_verbs()) add(verb);
-        for (const Verb& verb : remote_verbs()) add(verb);
+        for (const Verb* verb : all_verbs()) add(*verb);
     }
     int run(int argc, char** argv);
 

@@ -1,5 +1,6 @@
 #include "pipelines/app/client.h"
 
+#include "reactor/base/text.h"
 #include "reactor/drivers/http.h"
 
 namespace musher {
@@ -10,15 +11,31 @@ Task<void> exchange(Loop& loop, HttpRequest request, Result<HttpResponse>& respo
     Cancel never;
     response = co_await http.send(request, never);
 }
+
+std::string encode(const ApiCall& call) {
+    std::string url;
+    std::size_t from = 0;
+    for (std::size_t slash = 0; slash != std::string::npos; from = slash + 1) {
+        slash = call.path.find('/', from);
+        url += url_encode(std::string_view(call.path).substr(from, slash - from));
+        if (slash != std::string::npos) url += '/';
+    }
+    char sign = '?';
+    for (const auto& [name, value] : call.query) {
+        url.append(1, sign).append(url_encode(name)).append("=").append(url_encode(value));
+        sign = '&';
+    }
+    return url;
+}
 }  // namespace
 
-Result<Json> ask(const std::string& state, const std::string& method, const std::string& path,
-                 const Json& body) {
-    HttpRequest request(method, "http://localhost" + path);
+Result<Json> ask(const std::string& state, const ApiCall& call) {
+    const std::string url = "http://localhost" + std::string(kApiRoot) + encode(call);
+    HttpRequest request(call.method, url);
     request.unix_socket = state + "/control.sock";
     request.response_limit = 64u << 20;
-    if (!body.is_null()) {
-        request.body = body.dump();
+    if (!call.body.is_null()) {
+        request.body = call.body.dump();
         request.headers.push_back("Content-Type: application/json");
     }
     RealClock clock;

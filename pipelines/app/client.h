@@ -1,15 +1,24 @@
 // Client: what the verbs ask a running musher over its control socket.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "reactor/base/json.h"
 
 namespace musher {
 
-/// Blocking, on a loop of its own. `path` begins with "/api/v1/…" and is encoded already. An
-/// error is the server's own, or `unavailable` when no musher runs on this state directory.
-Result<Json> ask(const std::string& state, const std::string& method, const std::string& path,
-                 const Json& body = nullptr);
+struct ApiCall {
+    std::string method;
+    std::string path;  // below /api/v1, not encoded: "/jobs/ID"
+    std::map<std::string, std::string> query = {};
+    Json body = nullptr;
+};
+
+inline constexpr std::string_view kApiRoot = "/api/v1";
+
+/// Blocking, on a loop of its own. An error is the server's own, or `unavailable` when no musher
+/// runs on this state directory.
+Result<Json> ask(const std::string& state, const ApiCall& call);
 
 }  // namespace musher

@@ -153,12 +153,10 @@ Result<Answer> explain(const Call& call) {
 
 std::string verb_words() {
     std::string words;
-    for (const std::vector<Verb>* verbs : {&local_verbs(), &remote_verbs()}) {
-        for (const Verb& verb : *verbs) {
-            const std::string first(verb.name.substr(0, verb.name.find(' ')));
-            if ((" " + words + " ").find(" " + first + " ") == std::string::npos) {
-                words += (words.empty() ? "" : " ") + first;
-            }
+    for (const Verb* verb : all_verbs()) {
+        const std::string first(verb->name.substr(0, verb->name.find(' ')));
+        if ((" " + words + " ").find(" " + first + " ") == std::string::npos) {
+            words += (words.empty() ? "" : " ") + first;
         }
     }
     return words;

@@ -52,7 +52,10 @@ struct Verb {
     bool wants_config = true;
 };
 
-const std::vector<Verb>& remote_verbs();   // ask a running musher
-const std::vector<Verb>& local_verbs();    // need none
+const std::vector<Verb>& local_verbs();   // need no running musher
+const std::vector<Verb>& remote_verbs();  // ask one
+const std::vector<Verb>& job_verbs();     // ask one, or the queue itself
+/// All of them, in the order of the help.
+std::vector<const Verb*> all_verbs();
 
 }  // namespace musher

@@ -35,6 +35,9 @@ class Pipeline {
     /// Works until `stop`: the source ends first, then what it had sent is admitted or rejected,
     /// then running jobs end (for `grace` at most), then originals are put where they belong.
     Task<void> run(Cancel& stop, Duration grace);
+    /// Instead of run(): only the queue, for a verb. One try. close() in any case.
+    Task<Result<void>> open(Cancel& cancel) { return queue_->open(cancel); }
+    Task<void> close() { return queue_->close(); }
 
     const std::string& name() const { return program_->config().name; }
     const PipelineConfig& config() const { return program_->config(); }

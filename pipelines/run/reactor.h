@@ -24,6 +24,12 @@ class Reactor {
     /// pipeline; `ready` is called once all sources were started. Returns after `stop` when
     /// everything has ended cleanly, or the error that kept it from starting.
     Task<Result<void>> run(Cancel& stop, std::function<void()> ready);
+    /// Instead of run(), for a verb while no reactor runs: locks the state directory, starts the
+    /// embedded Redis where there is one, opens every queue, calls `work` and ends all that. No
+    /// pipeline runs, so nothing is claimed, but all calls below work on what is there.
+    /// `not_found`: no reactor has run in this state directory yet; nothing was touched.
+    /// `conflict`: one runs, or starts.
+    Task<Result<void>> visit(std::function<Task<void>()> work, Cancel& cancel);
 
     /// The contract's `status --json`; asks every queue for its counts.
     Task<Result<Json>> status(Cancel& cancel);
@@ -51,7 +57,7 @@ class Reactor {
     const std::vector<PipelineConfig>& pipelines() const;
 
   private:
-    struct State;
+    struct State;  // reactor_state.h
     std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,31 @@
+#include "pipelines/app/ask.h"
+
+#include "pipelines/app/visit.h"
+#include "pipelines/config/check.h"
+
+namespace musher {
+
+namespace {
+/// Broken pipelines do not matter here: the others are there.
+Result<Configuration> configuration_of(const Call& call) {
+    Configuration read = read_configuration(call.config);
+    if (!read.daemon.state.empty()) return read;
+    const std::string why = read.problems.empty() ? "" : ": " + read.problems.front().message;
+    return fail(Errc::usage, call.config + " cannot be read" + why,
+                "name the configuration with -c FILE; musher check shows all that is wrong");
+}
+}  // namespace
+
+Result<Json> ask_musher(const Call& call, const ApiCall& api) {
+    MUSHER_TRY(const Configuration read, configuration_of(call));
+    return ask(read.daemon.state, api);
+}
+
+Result<Json> ask_queue(const Call& call, const ApiCall& api) {
+    MUSHER_TRY(Configuration read, configuration_of(call));
+    Result<Json> answer = ask(read.daemon.state, api);
+    if (answer || answer.error().code != Errc::unavailable) return answer;
+    return visit_queue(std::move(read), api);
+}
+
+}  // namespace musher

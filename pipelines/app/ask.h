@@ -1,0 +1,14 @@
+// How a verb gets its answer: from a running musher, or from the queue itself.
+#pragma once
+
+#include "pipelines/app/client.h"
+#include "pipelines/app/verb.h"
+
+namespace musher {
+
+/// From the musher that runs on the configuration's state directory.
+Result<Json> ask_musher(const Call& call, const ApiCall& api);
+/// The same; when none runs, from Redis itself (see visit.h).
+Result<Json> ask_queue(const Call& call, const ApiCall& api);
+
+}  // namespace musher

@@ -1,0 +1,124 @@
+// jobs …: what the queues hold. They work without a running musher too.
+#include <fmt/format.h>
+
+#include "pipelines/app/ask.h"
+#include "pipelines/app/verb_text.h"
+
+namespace musher {
+
+namespace {
+
+using Kind = VerbOption::Kind;
+
+Result<Answer> jobs_list(const Call& call) {
+    Answer answer;
+    ApiCall page{"GET", "/jobs", {{"limit", "50"}}};
+    for (const char* name : {"pipeline", "state", "after", "limit"}) {
+        if (call.has(name)) page.query[name] = call.text(name);
+    }
+    MUSHER_TRY(answer.json, ask_queue(call, page));
+    std::vector<std::vector<std::string>> rows = {
+        {"ID", "PIPELINE", "STATE", "TRY", "CREATED", "WHAT"}};
+    for (const Json& job : answer.json["items"]) {
+        const Json& facts = job["event"]["facts"];
+        std::string what = facts.value("name", shown(job["event"]["kind"]));
+        if (job["error"].is_object()) what += ": " + job["error"].value("message", "");
+        rows.push_back({shown(job["id"]), shown(job["pipeline"]), shown(job["state"]),
+                        shown(job["attempt"]), shown(job["created"]), what});
+    }
+    answer.text = rows.size() > 1 ? table(rows) : "no jobs\n";
+    if (!answer.json["next"].is_null()) {
+        answer.text += "more: --after " + shown(answer.json["next"]) + "\n";
+    }
+    return answer;
+}
+
+Result<Answer> jobs_show(const Call& call) {
+    Answer answer;
+    const ApiCall one{"GET", "/jobs/" + call.text("ID")};
+    MUSHER_TRY(answer.json, ask_queue(call, one));
+    const Json& job = answer.json;
+    answer.text = fmt::format("job {} of {}: {}, try {}\n", shown(job["id"]),
+                              shown(job["pipeline"]), shown(job["state"]), shown(job["attempt"]));
+    for (const auto& [name, value] : job["event"]["facts"].items()) {
+        answer.text += fmt::format("  event.{}: {}\n", name, shown(value));
+    }
+    for (const Json& receipt : job["receipts"]) {
+        answer.text += fmt::format("  {} delivered {}\n", receipt.value("step", ""),
+                                   receipt.value("target", ""));
+    }
+    if (job["error"].is_object()) {
+        answer.text += fmt::format("  error: {}\n", job["error"].value("message", ""));
+    }
+    for (const Json& line : job.value("story", Json::array())) {
+        answer.text += fmt::format("  {}  try {}  {} {} {}\n", line.value("time", ""),
+                                   line.value("attempt", 0), line.value("what", ""),
+                                   line.value("step", ""), line.value("detail", ""));
+    }
+    return answer;
+}
+
+std::function<Result<Answer>(const Call&)> change_job(const char* verb) {
+    return [verb](const Call& call) -> Result<Answer> {
+        Answer answer;
+        const ApiCall change{"POST", "/jobs/" + call.text("ID") + "/" + verb};
+        MUSHER_TRY(answer.json, ask_queue(call, change));
+        answer.text =
+            fmt::format("job {} is {}\n", shown(answer.json["id"]), shown(answer.json["state"]));
+        return answer;
+    };
+}
+
+std::function<Result<Answer>(const Call&)> change_pipeline(const char* verb) {
+    return [verb](const Call& call) -> Result<Answer> {
+        Answer answer;
+        const ApiCall change{"POST", "/pipelines/" + call.text("PIPELINE") + "/" + verb};
+        MUSHER_TRY(answer.json, ask_queue(call, change));
+        answer.text = fmt::format("{} is {}\n", shown(answer.json["pipeline"]),
+                                  answer.json["paused"].get<bool>() ? "paused" : "running");
+        return answer;
+    };
+}
+
+Result<Answer> jobs_purge(const Call& call) {
+    Answer answer;
+    ApiCall forget{"POST", "/pipelines/" + call.text("PIPELINE") + "/purge"};
+    forget.body = Json{{"state", call.has("state") ? call.text("state") : "done"}};
+    MUSHER_TRY(answer.json, ask_queue(call, forget));
+    answer.text = fmt::format("{} jobs forgotten\n", shown(answer.json["purged"]));
+    return answer;
+}
+
+const VerbOption kId{"ID", Kind::positional, "the job's id", true};
+const VerbOption kPipeline{"PIPELINE", Kind::positional, "the pipeline's name", true};
+
+}  // namespace
+
+const std::vector<Verb>& job_verbs() {
+    static const std::vector<Verb> kVerbs = {
+        {"jobs list", "jobs, newest or next first",
+         "  musher jobs list --state dead\n  musher jobs list --pipeline invoices --limit 10\n",
+         {{"pipeline", Kind::value, "only this pipeline"},
+          {"state", Kind::value, "waiting, delayed, running, done, dead or cancelled"},
+          {"limit", Kind::value, "how many (50)"},
+          {"after", Kind::value, "where the page before ended"}},
+         jobs_list},
+        {"jobs show", "one job with its whole story", "  musher jobs show ID\n", {kId}, jobs_show},
+        {"jobs retry", "a delayed job becomes due now", "  musher jobs retry ID\n", {kId},
+         change_job("retry")},
+        {"jobs cancel", "cancel a waiting or running job", "  musher jobs cancel ID\n", {kId},
+         change_job("cancel")},
+        {"jobs replay", "a dead job runs again, skipping what is done",
+         "  musher jobs replay ID\n", {kId}, change_job("replay")},
+        {"jobs pause", "no new jobs of a pipeline start", "  musher jobs pause invoices\n",
+         {kPipeline}, change_pipeline("pause")},
+        {"jobs resume", "end a pause", "  musher jobs resume invoices\n", {kPipeline},
+         change_pipeline("resume")},
+        {"jobs purge", "forget finished jobs",
+         "  musher jobs purge invoices --state dead\n",
+         {kPipeline, {"state", Kind::value, "done (default), dead or cancelled"}}, jobs_purge},
+    };
+    return kVerbs;
+}
+
+}  // namespace musher

@@ -1,0 +1,13 @@
+#include "pipelines/app/verb.h"
+
+namespace musher {
+
+std::vector<const Verb*> all_verbs() {
+    std::vector<const Verb*> all;
+    for (const std::vector<Verb>* verbs : {&local_verbs(), &remote_verbs(), &job_verbs()}) {
+        for (const Verb& verb : *verbs) all.push_back(&verb);
+    }
+    return all;
+}
+
+}  // namespace musher

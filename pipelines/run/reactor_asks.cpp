@@ -1,0 +1,138 @@
+// What people ask of a Reactor and order by hand.
+#include "pipelines/run/emit.h"
+#include "pipelines/run/reactor_state.h"
+#include "reactor/base/text.h"
+
+namespace musher {
+
+namespace {
+/// A row of `status` that was asked for while no reactor runs.
+void tell_of_absence(Json& row) {
+    constexpr const char* kAbsent = "no musher runs on this state directory";
+    row["source"]["ok"] = false;
+    row["source"]["detail"] = kAbsent;
+    if (row["problem"].is_null()) row["problem"] = kAbsent;
+}
+}  // namespace
+
+Task<Result<Json>> Reactor::status(Cancel& cancel) {
+    Json rows = Json::array();
+    bool reached = true;
+    for (const auto& pipeline : state_->pipelines) {
+        const Result<QueueStats> stats = co_await pipeline->queue().stats(cancel);
+        reached = reached && stats.has_value();
+        rows.push_back(pipeline->status(stats));
+        if (state_->started.empty()) tell_of_absence(rows.back());
+    }
+    const DaemonConfig& config = daemon();
+    const Json started = state_->started.empty() ? Json() : Json(state_->started);
+    co_return Json{{"version", MUSHER_VERSION},
+                   {"node", config.node},
+                   {"started", started},
+                   {"queue", {{"url", state_->queue_server.shown_url()}, {"ok", reached}}},
+                   {"pipelines", std::move(rows)}};
+}
+
+std::vector<TaskRow> Reactor::tasks() const { return state_->loop.root().rows(); }
+
+Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
+    Why answer;
+    Json pipeline;
+    for (const auto& each : state_->pipelines) {
+        answer = co_await each->source().why(path, cancel);
+        if (answer.state.empty()) continue;
+        pipeline = each->name();
+        if (!answer.job.empty()) MUSHER_CO_DO(co_await each->explain(answer, cancel));
+        break;
+    }
+    if (answer.state.empty()) {
+        answer.state = "unknown";
+        answer.reason = "unknown_folder";
+        answer.detail = "no pipeline watches this folder";
+    }
+    co_return Json{{"path", escape_name(path)},
+                   {"pipeline", pipeline},
+                   {"state", answer.state},
+                   {"reason", answer.reason},
+                   {"since", answer.since_ms > 0 ? Json(format_time(answer.since_ms)) : Json()},
+                   {"next_check_ms", answer.next_check_ms},
+                   {"job", answer.job.empty() ? Json() : Json(answer.job)},
+                   {"detail", answer.detail}};
+}
+
+Result<JobQueue*> Reactor::queue(const std::string& pipeline) {
+    MUSHER_TRY(Pipeline * found, state_->find(pipeline));
+    return &found->queue();
+}
+
+std::vector<JobQueue*> Reactor::queues() {
+    std::vector<JobQueue*> all;
+    for (const auto& pipeline : state_->pipelines) all.push_back(&pipeline->queue());
+    return all;
+}
+
+Task<Result<void>> Reactor::set_paused(std::string pipeline, bool paused, Cancel& cancel) {
+    MUSHER_CO_TRY(Pipeline * found, state_->find(pipeline));
+    MUSHER_CO_DO(co_await found->queue().set_paused(paused, cancel));
+    found->follow_pause(paused);
+    co_return Result<void>();
+}
+
+Task<Result<Json>> Reactor::emit(std::string pipeline, std::string file, Json facts, bool dry_run,
+                                 Cancel& cancel) {
+    MUSHER_CO_TRY(Pipeline * found, state_->find(pipeline));
+    MUSHER_CO_TRY(Event event, co_await hand_made_event(state_->loop, file, std::move(facts)));
+    if (dry_run) co_return rehearse(state_->around, *found, std::move(event));
+    co_return co_await admit_by_hand(*found, std::move(event), cancel);
+}
+
+Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
+    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
+    MUSHER_CO_TRY(const JobState now, co_await found->queue().cancel_job(id, cancel));
+    // kill -9 before the settlement: recovery at the next start finds the id among the dead.
+    if (now == JobState::cancelled) MUSHER_CO_DO(co_await found->settle_ended(id, cancel));
+    co_return now;
+}
+
+Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
+    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
+    MUSHER_CO_TRY(const JobRow row, co_await found->queue().show(id, cancel));
+    if (row.state != JobState::dead && row.state != JobState::cancelled) {
+        co_return fail(Errc::conflict,
+                       "job " + id + " is " + std::string(state_name(row.state)) + ", not dead");
+    }
+    // The original first. kill -9 in between: recovery finds the id dead and puts it away again.
+    MUSHER_CO_DO(co_await found->source().recall(row.job.event, cancel));
+    Result<void> replayed = co_await found->queue().replay(id, cancel);
+    if (!replayed) {
+        const Result<void> back = co_await found->settle_ended(id, cancel);
+        static_cast<void>(back);  // the first error is the one to tell
+        co_return replayed;
+    }
+    found->wake();
+    co_return replayed;
+}
+
+Task<Result<void>> Reactor::hasten_job(std::string id, Cancel& cancel) {
+    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
+    MUSHER_CO_DO(co_await found->queue().hasten(id, cancel));
+    found->wake();
+    co_return Result<void>();
+}
+
+std::vector<std::string> Reactor::unhealthy() const {
+    std::vector<std::string> reasons;
+    for (const auto& pipeline : state_->pipelines) {
+        const std::string problem = pipeline->problem();
+        if (!problem.empty()) reasons.push_back(pipeline->name() + ": " + problem);
+    }
+    return reasons;
+}
+
+const DaemonConfig& Reactor::daemon() const { return state_->configuration.daemon; }
+
+const std::vector<PipelineConfig>& Reactor::pipelines() const {
+    return state_->configuration.pipelines;
+}
+
+}  // namespace musher

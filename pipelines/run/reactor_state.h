@@ -1,0 +1,42 @@
+// What a Reactor is made of; for its own two files.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipelines/queue/queue_server.h"
+#include "pipelines/run/pipeline.h"
+#include "pipelines/run/reactor.h"
+
+namespace musher {
+
+struct Reactor::State {
+    State(Loop& the_loop, Configuration read)
+        : loop(the_loop),
+          configuration(std::move(read)),
+          pool(the_loop),
+          around(the_loop, configuration.daemon.connections, pool),
+          tick(the_loop.timers()),
+          scope("reactor", the_loop.ready(), the_loop.clock(), &the_loop.root()) {}
+
+    Result<void> build_pipelines();
+    Result<Pipeline*> find(const std::string& name) const;
+    Task<Result<Pipeline*>> holder(std::string job, Cancel& cancel) const;
+    Result<void> look_around();
+    Task<void> leave();
+    void start_ticking();
+    void on_wake(std::string_view queue);
+
+    Loop& loop;
+    Configuration configuration;
+    Pool pool;
+    Surroundings around;
+    std::string started;  // empty: a visit, no pipeline runs
+    QueueServer queue_server{loop, configuration.daemon};
+    std::vector<std::unique_ptr<Pipeline>> pipelines;
+    Timers::Alarm tick;
+    Scope scope;
+};
+
+}  // namespace musher
