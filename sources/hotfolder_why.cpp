@@ -3,17 +3,14 @@
 #include <sys/stat.h>
 
 #include "reactor/base/text.h"
-#include "reactor/drivers/atomic_file.h"
 #include "reactor/loop/offload.h"
 #include "sources/farewell.h"
+#include "sources/folder_probe.h"
 #include "sources/hotfolder.h"
-#include "sources/lease_probe.h"
 
 namespace musher::hotfolder {
 
 namespace {
-constexpr const char* kProbe = ".musher-probe";
-
 std::int64_t count_ms(Duration span) {
     return std::chrono::duration_cast<milliseconds>(span).count();
 }
@@ -57,29 +54,6 @@ std::pair<std::string, std::string> reason_of(const Candidate& candidate,
                 "system; CAP_LEASE helps), so a longer quiet must do"};
     }
     return {"settling", "quiet for less than settle, " + format_duration(rules.settle.settle)};
-}
-
-/// The lease, the rename and the trust in events, on a file of our own. Pool threads.
-std::vector<std::string> try_out(const PremisesWish& wish) {
-    std::vector<std::string> faults;
-    const auto premises = open_premises(wish);
-    if (!premises) {
-        // Held by a running musher: it has tried all this.
-        if (premises.error().code != Errc::conflict) faults.push_back(premises.error().text());
-        return faults;
-    }
-    if (wish.in_place || !(*premises)->work) return faults;
-    const std::string from = wish.folder + "/" + kProbe;
-    const std::string to = (*premises)->work_path + "/" + kProbe;
-    const Result<Fd> made = Fd::open(from, O_RDWR | O_CREAT, 0600);
-    if (!made) {
-        faults.push_back(made.error().text());
-    } else if (::rename(from.c_str(), to.c_str()) != 0) {
-        faults.push_back(errno_error(errno, "claiming a file in " + wish.folder).text());
-    }
-    ::unlink(from.c_str());
-    ::unlink(to.c_str());
-    return faults;
 }
 }  // namespace
 
@@ -184,16 +158,8 @@ Task<Why> Hotfolder::why(std::string path, Cancel&) {
 
 Task<std::vector<Problem>> Hotfolder::probe(Cancel&) {
     const PremisesWish asked = wish();
-    auto test = [&asked] { return try_out(asked); };
-    std::vector<Problem> problems;
-    for (const std::string& fault : co_await offload(context_.loop, test)) {
-        Problem problem;
-        problem.severity = Problem::Severity::error;
-        problem.code = "unusable_folder";
-        problem.message = fault;
-        problems.push_back(std::move(problem));
-    }
-    co_return problems;
+    auto test = [&asked] { return probe_folder(asked); };
+    co_return co_await offload(context_.loop, test);
 }
 
 }  // namespace musher::hotfolder

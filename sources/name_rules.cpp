@@ -79,7 +79,9 @@ bool NameRules::any(const std::vector<std::string>& patterns, std::string_view f
 
 bool NameRules::ignores(std::string_view folder, std::string_view name) const {
     // What musher itself puts there is nobody's input, whatever `ignore` says.
-    if (name == ".musher" || name.ends_with(".musher-tmp")) return true;
+    const bool temporary =
+        name.starts_with('.') && name.find(".musher-tmp-") != std::string_view::npos;
+    if (name == ".musher" || temporary) return true;
     return any(ignore_, folder, name);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "sources/folder_probe.h"
 #include "sources/work_path.h"
 
 namespace musher::hotfolder {
@@ -89,6 +90,8 @@ Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish) 
     }
     premises->identity = sample_of(status);
     MUSHER_DO(open_work(*premises, wish));
+    sweep_probe(premises->root);
+    sweep_probe(premises->work);
     return std::shared_ptr<const Premises>(std::move(premises));
 }
 

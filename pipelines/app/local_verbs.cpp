@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "pipelines/app/daemon.h"
+#include "pipelines/app/live_check.h"
 #include "pipelines/app/verb.h"
 #include "pipelines/config/check.h"
 #include "pipelines/config/describe.h"
@@ -33,8 +34,12 @@ Result<Answer> check(const Call& call) {
         read = read_pipelines(paths);
     }
     Answer answer;
-    answer.json = problems_to_json(read.problems);
     answer.code = read.ok() ? 0 : info(Errc::usage).exit_code;
+    if (call.has("live") && read.ok()) {
+        check_live(read);
+        answer.code = read.ok() ? 0 : info(Errc::failed).exit_code;
+    }
+    answer.json = problems_to_json(read.problems);
     if (!call.json) std::fputs(render_problems(read.problems).c_str(), stderr);
     if (read.ok()) answer.text = fmt::format("ok: {} pipelines\n", read.pipelines.size());
     return answer;
@@ -195,8 +200,11 @@ const std::vector<Verb>& local_verbs() {
     static const std::vector<Verb> kVerbs = {
         {"run", "the reactor, in the foreground", "  musher run -c musher.yml\n", {}, run},
         {"check", "every error of the configuration, in one pass",
-         "  musher check\n  musher check pipelines/a.yml --json\n",
-         {{"PATH", Kind::positionals, "pipeline files or folders, or one musher.yml"}}, check},
+         "  musher check\n  musher check pipelines/a.yml --json\n"
+         "  sudo -u musher musher check --live\n",
+         {{"PATH", Kind::positionals, "pipeline files or folders, or one musher.yml"},
+          {"live", Kind::flag, "also try it: folders, the queue's Redis, connections"}},
+         check},
         {"explain", "a pipeline with every default, and where each value comes from",
          "  musher explain invoices\n  musher explain pipelines/a.yml\n",
          {{"PIPELINE", Kind::positional, "a pipeline's name, or its file", true}}, explain},

@@ -14,6 +14,7 @@ struct RedisConfig {
     bool embedded = true;      // no `queue: redis:` given
     bool fsync_always = true;  // appendfsync of the embedded server
     RedisTarget target;        // unless embedded; holds secrets
+    Position at;               // of `redis:`, or where musher.yml begins
 };
 
 struct DaemonConfig {

@@ -116,6 +116,7 @@ void DaemonReader::read_queue(const Options& queue) {
     config_.queue.fsync_always = queue.text("appendfsync") != "everysec";
     const Value* given = root_.find("queue");
     const Value* redis = given ? given->find("redis") : nullptr;
+    config_.queue.at = redis ? redis->at : root_.at;
     if (!redis) {
         if (given && given->is(Value::Kind::map) && !given->find("appendfsync")) {
             add_error(problems_, given->at, "missing_option", "queue needs the option `redis`",

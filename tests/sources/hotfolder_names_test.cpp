@@ -38,7 +38,9 @@ TEST(NameRules, WhatMusherPutsThereIsNeverInput) {
     const NameRules all({"*"}, {}, {}, false);
     EXPECT_EQ(all.judge("", ".hidden"), Verdict::wanted);
     EXPECT_EQ(all.judge("", ".musher"), Verdict::ignored);
-    EXPECT_EQ(all.judge("", ".a.musher-tmp"), Verdict::ignored);
+    EXPECT_EQ(all.judge("", ".a.musher-tmp-0123456789ab"), Verdict::ignored);
+    EXPECT_EQ(all.judge("", ".probe.musher-tmp-made"), Verdict::ignored);
+    EXPECT_EQ(all.judge("", "a.musher-tmp-0123456789ab"), Verdict::wanted);
 }
 
 TEST(NameRules, Markers) {

@@ -1,0 +1,206 @@
+#include "pipelines/app/live_check.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "pipelines/config/folder_use.h"
+#include "pipelines/config/problems.h"
+#include "pipelines/run/program.h"
+#include "reactor/drivers/atomic_file.h"
+#include "reactor/drivers/redis_dial.h"
+#include "reactor/loop/offload.h"
+
+namespace musher {
+
+namespace {
+constexpr Duration kPatience = std::chrono::seconds(5);
+
+/// A source that is only probed asks nothing.
+class NoLedger final : public Ledger {
+  public:
+    Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids, Cancel&) override {
+        co_return std::vector<Presence>(ids.size(), Presence::unknown);
+    }
+    Task<Result<Settlement>> settlement(std::string id, Cancel&) override {
+        co_return fail(Errc::not_found, "no job " + id);
+    }
+};
+
+/// Can a file be made there? A folder that is missing would be made, so the nearest one above it
+/// counts. The file has no name: there is nothing to leave behind. Pool threads.
+Result<void> try_to_write(std::string folder) {
+    struct stat status{};
+    while (::stat(folder.c_str(), &status) != 0 && errno == ENOENT && folder.size() > 1) {
+        const std::size_t slash = folder.rfind('/');
+        folder = slash == 0 || slash == std::string::npos ? "/" : folder.substr(0, slash);
+    }
+    const Result<Fd> nameless = Fd::open(folder, O_TMPFILE | O_WRONLY, 0600);
+    if (nameless) return {};
+    if (errno != EOPNOTSUPP && errno != EISDIR) {
+        return fail(Error(nameless.error()).within("making a file in " + folder));
+    }
+    // A file system without nameless files. kill -9 here: sweep_temporaries() knows the name.
+    const Result<AtomicFile> named = AtomicFile::create(folder, "probe", 0600, 0);
+    if (!named) return fail(Error(named.error()).within("making a file in " + folder));
+    return {};
+}
+
+bool in_path(const std::string& program) {
+    const char* path = std::getenv("PATH");
+    const std::string folders = path ? path : "/usr/bin:/bin";
+    for (std::size_t from = 0; from < folders.size();) {
+        const std::size_t colon = std::min(folders.find(':', from), folders.size());
+        const std::string file = folders.substr(from, colon - from) + "/" + program;
+        if (::access(file.c_str(), X_OK) == 0) return true;
+        from = colon + 1;
+    }
+    return false;
+}
+
+/// A connection that a component names, and where.
+struct Use {
+    std::string connection;
+    Position at;
+};
+
+void add_uses(const std::vector<Option>& table, const Value& options, std::vector<Use>& uses) {
+    for (const Option& option : table) {
+        const Value* value = options.find(option.name);
+        if (!value || option.type != OptionType::connection) continue;
+        uses.push_back(Use{value->text, value->at});
+    }
+}
+
+void add_uses(const std::vector<StepConfig>& steps, std::vector<Use>& uses) {
+    for (const StepConfig& step : steps) {
+        add_uses(step.entry->spec.options, step.options, uses);
+        for (const StepBranch& branch : step.branches) add_uses(branch.steps, uses);
+    }
+}
+
+class LiveCheck {
+  public:
+    LiveCheck(Loop& loop, Configuration& read) : loop_(loop), read_(read) {}
+    Task<void> run();
+
+  private:
+    Task<void> queue();
+    Task<void> source(const PipelineConfig& pipeline);
+    Task<void> folders(const PipelineConfig& pipeline);
+    Task<void> connections(const PipelineConfig& pipeline);
+    Task<void> redis(RedisTarget target, Position at, const char* code);
+    Task<void> folder(std::string path, Position at);
+    void blame(const Position& at, const char* code, const Error& error) {
+        add_error(read_.problems, at, code, error.text(), error.hint);
+    }
+
+    Loop& loop_;
+    Configuration& read_;
+    std::set<std::string> asked_;  // connections and folders, each once
+};
+
+Task<void> LiveCheck::run() {
+    if (!read_.daemon.file.empty()) co_await queue();
+    for (const PipelineConfig& pipeline : read_.pipelines) {
+        co_await source(pipeline);
+        co_await folders(pipeline);
+        co_await connections(pipeline);
+    }
+    sort_problems(read_.problems);
+}
+
+Task<void> LiveCheck::queue() {
+    const RedisConfig& config = read_.daemon.queue;
+    if (!config.embedded) {
+        co_await redis(config.target, config.at, "queue_away");
+        co_return;
+    }
+    co_await folder(read_.daemon.state, config.at);
+    if (in_path("redis-server")) co_return;
+    add_error(read_.problems, config.at, "no_redis_server",
+              "no redis-server found to keep the jobs in",
+              "apt install redis-server, or name a Redis of your own: queue: { redis: URL }");
+}
+
+Task<void> LiveCheck::redis(RedisTarget target, Position at, const char* code) {
+    Cancel patience;
+    const Deadline limit(loop_.timers(), patience, kPatience);
+    const Result<std::unique_ptr<RedisLink>> link = co_await redis_dial(loop_, target, patience);
+    if (link) co_return;
+    Error error = link.error();
+    if (error.message.find(target.name()) == std::string::npos) {
+        error = std::move(error).within(target.name());
+    }
+    if (error.hint.empty()) error.hint = "check that the server runs and can be reached from here";
+    blame(at, code, error);
+}
+
+Task<void> LiveCheck::source(const PipelineConfig& pipeline) {
+    const auto program = Program::compile(pipeline, 1);
+    if (!program) {
+        blame(pipeline.source_options.at, "not_compiled", program.error());
+        co_return;
+    }
+    Channel<Delivery> out(loop_.ready(), 1);
+    NoLedger ledger;
+    const SourceContext context{loop_, pipeline.name, pipeline.folder,          out,
+                                ledger, read_.daemon.connections, "check --live"};
+    const auto made = pipeline.source->make((*program)->source_options(), context);
+    if (!made) {
+        blame(pipeline.source_options.at, "bad_source", made.error());
+        co_return;
+    }
+    Cancel patience;
+    const Deadline limit(loop_.timers(), patience, kPatience);
+    const FolderUse use = folder_use(pipeline);
+    const Position at = use.watched ? use.watched->at : pipeline.source_options.at;
+    std::vector<Problem> found = co_await (*made)->probe(patience);
+    for (Problem& problem : found) {
+        if (!problem.at.file) problem.at = at;
+        read_.problems.push_back(std::move(problem));
+    }
+}
+
+Task<void> LiveCheck::folders(const PipelineConfig& pipeline) {
+    const FolderUse use = folder_use(pipeline);
+    for (const WrittenFolder& written : use.written) co_await folder(written.path, written.at);
+}
+
+Task<void> LiveCheck::folder(std::string path, Position at) {
+    if (!asked_.insert("folder " + path).second) co_return;
+    auto attempt = [&path] { return try_to_write(path); };
+    const Result<void> wrote = co_await offload(loop_, attempt);
+    if (wrote) co_return;
+    Error error = wrote.error();
+    if (error.hint.empty()) error.hint = "let the user that musher runs as write there";
+    blame(at, "unusable_folder", error);
+}
+
+Task<void> LiveCheck::connections(const PipelineConfig& pipeline) {
+    std::vector<Use> uses;
+    add_uses(pipeline.source->spec.options, pipeline.source_options, uses);
+    add_uses(pipeline.steps, uses);
+    add_uses(pipeline.on_failure, uses);
+    for (const Use& use : uses) {
+        const auto named = read_.daemon.connections.find(use.connection);
+        if (named == read_.daemon.connections.end() || named->second.kind != "redis") continue;
+        if (!asked_.insert("connection " + use.connection).second) continue;
+        const auto target = RedisTarget::from_options(named->second.options);
+        if (target) co_await redis(*target, use.at, "connection_away");
+    }
+}
+
+}  // namespace
+
+void check_live(Configuration& read) {
+    RealClock clock;
+    Loop loop(clock);
+    LiveCheck check(loop, read);
+    loop.run(check.run());
+    MUSHER_CHECK(loop.close() == 0);
+}
+
+}  // namespace musher

@@ -1,0 +1,150 @@
+"""check --live: what the configuration names is tried, and nothing of that stays."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import unittest
+
+from house import SLOW, House, files_in, until
+
+PIPELINE = """version: 1
+source: { hotfolder: { path: {house}/in, settle: 50ms } }
+steps:
+  - directory: { to: "{house}/out/${event.date}" }
+  - redis_publish: { connection: bus, channel: news, message: hello }
+"""
+BUS = "connections: { bus: { redis: { url: 'unix:{house}/bus.sock' } } }\n"
+USER = 4001
+
+
+def everything_in(folder):
+    found = set()
+    for base, folders, names in os.walk(folder):
+        found.update(os.path.join(base, name) for name in folders + names)
+    return found
+
+
+class LiveCheckTest(unittest.TestCase):
+    def setUp(self):
+        self.house = House({"p": PIPELINE}, extra=BUS)
+        self.addCleanup(self.house.__exit__, None)
+        os.chmod(self.house.path, 0o755)
+        self.house.folder("in")
+        self.house.folder("out")
+        self.bus = self.start_bus()
+
+    def start_bus(self):
+        """The Redis that the step publishes to."""
+        socket = self.house / "bus.sock"
+        bus = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", socket, "--dir",
+                                self.house.path, "--save", "", "--unixsocketperm", "777"],
+                               stdout=subprocess.PIPE, text=True)
+        self.addCleanup(bus.stdout.close)
+        self.addCleanup(bus.wait)
+        self.addCleanup(bus.kill)
+        for line in bus.stdout:
+            if "accept connections" in line:
+                return bus
+        raise AssertionError("no redis-server")
+
+    def check(self, code, *words, **more):
+        before = everything_in(self.house.path)
+        result = subprocess.run(self.house.command("check", "--live", *words), text=True,
+                                cwd=self.house.path, capture_output=True, timeout=30 * SLOW, **more)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        self.assertEqual(everything_in(self.house.path), before, "something was left behind")
+        return result
+
+    def problems(self, code=1, **more):
+        answer = json.loads(self.check(code, "--json", **more).stdout)
+        self.assertEqual(answer["ok"], code == 0)
+        return [(p["line"], p["code"], p["severity"]) for p in answer["problems"]]
+
+    def test_all_is_well(self):
+        self.assertEqual(self.check(0).stdout, "ok: 1 pipelines\n")
+        self.assertEqual(self.problems(0), [])
+        self.assertEqual(self.check(0, "pipelines/p.yml").stdout, "ok: 1 pipelines\n")
+
+    def test_faults_in_the_file_come_first(self):
+        self.house.write_pipeline("p", PIPELINE.replace("settle", "setle"))
+        os.rmdir(self.house / "in")
+        self.assertIn("setle", self.check(2).stderr)
+
+    def test_folders_and_connections_that_are_not_there(self):
+        os.rmdir(self.house / "in")
+        self.bus.kill()
+        self.bus.wait()
+        os.rmdir(self.house / "out")  # would be made
+        self.assertEqual(self.problems(), [(2, "unusable_folder", "error"),
+                                           (5, "connection_away", "error")])
+        text = self.check(1).stderr
+        self.assertRegex(text, r"pipelines/p\.yml:2:\d+: error: opening \S+/in: No such file")
+        self.assertRegex(text, r"pipelines/p\.yml:5:\d+: error: .*bus\.sock")
+        self.assertIn("hint: create it, or mount what belongs there", text)
+
+    def test_a_shared_redis_that_is_away(self):
+        with open(self.house / "musher.yml", "a") as file:
+            file.write(f"queue: {{ redis: 'unix:{self.house.path}/none.sock' }}\n")
+        self.assertEqual(self.problems(), [(5, "queue_away", "error")])
+        self.assertRegex(self.check(1).stderr, r"musher\.yml:5:\d+: error: .*none\.sock")
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_folders_that_the_user_may_not_use(self):
+        os.chown(self.house.path, USER, USER)
+        self.assertEqual(
+            self.problems(user=USER, group=USER, extra_groups=[]),
+            [(2, "unusable_folder", "error"), (2, "unusable_folder", "error"),
+             (4, "unusable_folder", "error")])
+        for name in ("in", "out"):
+            os.chown(self.house / name, USER, USER)
+        self.assertEqual(self.problems(0, user=USER, group=USER, extra_groups=[]), [])
+        # Claims would go where another user's musher has worked before.
+        os.makedirs(self.house / "in/.musher/work", mode=0o755)
+        self.assertEqual(self.problems(user=USER, group=USER, extra_groups=[]),
+                         [(2, "unusable_folder", "error")])
+
+    def test_beside_a_running_musher(self):
+        self.house.start()
+        self.house.drop("in/a", "1")
+        until(lambda: files_in(self.house / "in") == ["done/a"])
+        until(lambda: self.house.counts("p")["done"] == 1)
+        for _ in range(3):
+            self.check(0)
+        self.house.drop("in/b", "2")
+        until(lambda: files_in(self.house / "in") == ["done/a", "done/b"])
+        names = {row["event"]["facts"]["name"] for row in self.house.get("jobs")["items"]}
+        self.assertEqual(names, {"a", "b"})
+        self.assertEqual(self.house.stop(), 0)
+
+    def test_a_killed_check_leaves_nothing_that_stays(self):
+        left = {os.path.join(self.house / "in", name)
+                for name in (".probe.musher-tmp-made", ".probe.musher-tmp-moved")}
+        before = everything_in(self.house.path)
+        chance = random.Random(1)
+        for _ in range(40):
+            check = subprocess.Popen(self.house.command("check", "--live"), cwd=self.house.path,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                check.wait(chance.uniform(0, 0.03) * SLOW)
+            except subprocess.TimeoutExpired:
+                check.send_signal(signal.SIGKILL)
+                check.wait()
+            self.assertLessEqual(everything_in(self.house.path), before | left)
+        for path in left:
+            open(path, "w").close()
+        self.house.write_pipeline("p", PIPELINE.replace("settle: 50ms", "ignore: []"))
+        self.house.start()
+        until(lambda: files_in(self.house / "in") == [], what="the start did not sweep them")
+        self.assertEqual(self.house.get("jobs")["items"], [])
+        self.assertEqual(self.house.stop(), 0)
+        for path in left:
+            open(path, "w").close()
+        subprocess.run(self.house.command("check", "--live"), cwd=self.house.path, check=True,
+                       stdout=subprocess.DEVNULL)
+        self.assertEqual(files_in(self.house / "in"), [], "the next check sweeps them")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
