@@ -145,9 +145,9 @@ class Directory final : public Step {
     }
     static std::string name_for(const StepContext& context, const Options& options) {
         std::string name = options.has("name") ? options.text("name")
-                                               : context.event.facts.value("name", context.job);
+                                               : text_in(context.event.facts, "name", context.job);
         // Facts show bytes that are not UTF-8 as %XX; on disk they are bytes again.
-        const bool escaped = context.event.facts.value("name_escaped", false);
+        const bool escaped = flag_in(context.event.facts, "name_escaped");
         return escaped ? unescape_name(name) : name;
     }
     static Task<Result<StepResult>> publish(StepContext& context, Publication wanted) {

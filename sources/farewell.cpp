@@ -140,7 +140,7 @@ std::string reported_job(const std::string& path) {
     const Result<Json> read = parse_json(*text);
     if (!read || !read->is_object() || !read->contains("job")) return "";
     const Json& job = (*read)["job"];
-    return job.is_object() ? job.value("id", "") : "";
+    return text_in(job, "id");
 }
 }  // namespace
 

@@ -1,5 +1,7 @@
 #include "pipelines/app/api.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "reactor/base/text.h"
@@ -7,6 +9,12 @@
 namespace musher {
 
 namespace {
+Result<void> check_member(const Json& body, std::string_view key, Json::value_t type) {
+    const auto found = body.find(key);
+    if (found == body.end() || found->type() == type) return {};
+    return fail(Errc::usage, fmt::format("`{}` wants {}, found {}", key, Json(type).type_name(),
+                                         found->type_name()));
+}
 
 constexpr std::string_view kRoot = "/api/v1/";
 
@@ -257,13 +265,17 @@ Task<Result<Json>> Api::change_pipeline(std::string name, std::string verb,
         if (!body.is_object()) co_return fail(Errc::usage, "the body wants a JSON object");
     }
     if (verb == "purge") {
-        const std::string state = body.value("state", "done");
+        MUSHER_CO_DO(check_member(body, "state", Json::value_t::string));
+        const std::string state = text_in(body, "state", "done");
         co_return co_await purge(name, state, cancel);
     }
     if (verb == "emit") {
-        std::string file = body.value("file", "");
-        Json facts = body.value("set", Json::object());
-        const bool dry_run = body.value("dry_run", false);
+        MUSHER_CO_DO(check_member(body, "file", Json::value_t::string));
+        MUSHER_CO_DO(check_member(body, "set", Json::value_t::object));
+        MUSHER_CO_DO(check_member(body, "dry_run", Json::value_t::boolean));
+        std::string file = text_in(body, "file");
+        Json facts = body.contains("set") ? body["set"] : Json::object();
+        const bool dry_run = flag_in(body, "dry_run");
         co_return co_await reactor_.emit(name, std::move(file), std::move(facts), dry_run, cancel);
     }
     co_return no_such_path("pipeline verb '" + verb + "'");

@@ -82,10 +82,10 @@ class HeadWriter {
 };
 
 /// A path is bytes: what is not UTF-8 travels as hex in an array, a known one as 1.
-Json file_field(const Event& event) {
+Json file_field(const Event& event, bool facts_stay) {
     if (event.file.empty()) return nullptr;
     const auto path = event.facts.find("path");
-    if (path != event.facts.end() && *path == event.file) return 1;
+    if (facts_stay && path != event.facts.end() && *path == event.file) return 1;
     if (is_utf8(event.file)) return event.file;
     const auto* bytes = reinterpret_cast<const unsigned char*>(event.file.data());
     return Json::array({to_hex(std::span(bytes, event.file.size()))});
@@ -97,7 +97,7 @@ std::string file_of(const Json& field, const Json& facts) {
         const auto bytes = from_hex(field.at(0).get_ref<const std::string&>());
         return bytes ? std::string(bytes->begin(), bytes->end()) : std::string();
     }
-    return field == 1 ? facts.at("path").get<std::string>() : std::string();
+    return field == 1 ? text_in(facts, "path") : std::string();
 }
 
 /// The head of version 1; missing trailing fields read as 0.
@@ -175,6 +175,7 @@ std::optional<JobState> state_from_name(std::string_view name) {
 }
 
 std::string Job::encode() const {
+    const std::string facts = to_line(event.facts);
     std::string out;
     HeadWriter head(out);
     head.number(kJobVersion);
@@ -189,7 +190,7 @@ std::string Job::encode() const {
     head.text_unless("", key);
     head.text_unless("", dedupe);
     head.number(due_ms);
-    head.json(file_field(event));
+    head.json(file_field(event, facts.size() <= kKeptJobBytes / 2));
     head.number(event.hops);
     head.number(on_failure ? 1 : 0);
     head.json(failed);
@@ -198,7 +199,7 @@ std::string Job::encode() const {
     head.text_unless(key, event.key);
     head.end();
     out += '\n';
-    out += to_line(event.facts);
+    out += facts;
     return out;
 }
 

@@ -12,6 +12,8 @@ namespace musher {
 
 /// Of the stored form. A reactor of version N also reads N - 1; both are read by name in job.cpp.
 inline constexpr int kJobVersion = 1;
+/// A finished job over this is kept without its facts (JOB_BYTES in lua/endings.lua).
+inline constexpr std::size_t kKeptJobBytes = 4096;
 
 enum class JobState { waiting, delayed, running, done, dead, cancelled };
 std::string_view state_name(JobState state);

@@ -89,7 +89,8 @@ class JobQueue {
     /// Waits for what is under way; due before destruction.
     virtual Task<void> close() { co_return; }
 
-    /// One code per job, in order. Durable by the connection's class when it returns.
+    /// One code per job, in order. Durable by the connection's class when it returns. Jobs of
+    /// on_failure are never `full`: a full queue is emptied by what they stand for.
     virtual Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) = 0;
     /// Acks, heartbeats and claims in one round trip: the steady state. Claims whose answer was
     /// lost come back with the next call that claims.
@@ -97,8 +98,10 @@ class JobQueue {
     /// `conflict` when the token no longer holds the job. True: it goes on (delayed); false: it
     /// is in the dead set (tries used up, or no retry).
     virtual Task<Result<bool>> fail(Defeat defeat, Cancel& cancel) = 0;
-    /// Back to ready, no try spent: holds and shutdown. `conflict` when somebody else holds it.
-    virtual Task<Result<void>> release(std::string id, std::string token, Cancel& cancel) = 0;
+    /// Back to its place in ready, or delayed first, no try spent: holds and shutdown. `conflict`
+    /// when somebody else holds it.
+    virtual Task<Result<void>> release(std::string id, std::string token, milliseconds delay,
+                                       Cancel& cancel) = 0;
     /// Stores a receipt; `conflict` when the token no longer holds the job.
     virtual Task<Result<void>> store_receipt(std::string id, std::string token, Receipt receipt,
                                              Cancel& cancel) = 0;

@@ -10,9 +10,6 @@
 
 namespace musher {
 
-/// A finished job over this is kept without its facts (JOB_BYTES in lua/endings.lua).
-inline constexpr std::size_t kKeptJobBytes = 4096;
-
 /// One attempt's story as one line of at most kStoryBytes: its middle gives way first.
 std::string story_line(const Json& story);
 /// One thing that happened without a holder: stalled, cancelled, replayed.

@@ -39,7 +39,8 @@ PutCode MemoryQueue::accept(Job job) {
     if (records_.contains(job.id)) return PutCode::known_id;
     if (!job.dedupe.empty() && dedupe_.contains(job.dedupe)) return PutCode::known_dedupe;
     const std::size_t unfinished = records_.size() - done_.size() - dead_.size() - leases_.size();
-    if (options_.waiting > 0 && unfinished >= options_.waiting) return PutCode::full;
+    const bool limited = options_.waiting > 0 && !job.on_failure;
+    if (limited && unfinished >= options_.waiting) return PutCode::full;
     if (!job.dedupe.empty()) dedupe_[job.dedupe] = job.id;
     job.queue = name_;
     Record& record = records_[job.id];
@@ -243,7 +244,8 @@ Task<Result<bool>> MemoryQueue::fail(Defeat defeat, Cancel&) {
     co_return true;
 }
 
-Task<Result<void>> MemoryQueue::release(std::string id, std::string token, Cancel&) {
+Task<Result<void>> MemoryQueue::release(std::string id, std::string token, milliseconds delay,
+                                        Cancel&) {
     const auto found = records_.find(id);
     if (found == records_.end()) co_return lost(id);
     Record& record = found->second;
@@ -258,7 +260,8 @@ Task<Result<void>> MemoryQueue::release(std::string id, std::string token, Cance
              story_line("cancelled", attempt, clock_.wall_ms()));
     } else {
         drop_claim(record);
-        back_to_ready(record);
+        record.not_before_ms = clock_.wall_ms() + delay.count();
+        admit(record);
     }
     co_return Result<void>();
 }

@@ -21,7 +21,8 @@ class MemoryQueue final : public JobQueue {
     Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) override;
     Task<Result<CycleOut>> cycle(CycleIn in, Cancel& cancel) override;
     Task<Result<bool>> fail(Defeat defeat, Cancel& cancel) override;
-    Task<Result<void>> release(std::string id, std::string token, Cancel& cancel) override;
+    Task<Result<void>> release(std::string id, std::string token, milliseconds delay,
+                               Cancel& cancel) override;
     Task<Result<void>> store_receipt(std::string id, std::string token, Receipt receipt,
                                      Cancel& cancel) override;
     Task<Result<Reaped>> reap(Cancel& cancel) override;

@@ -128,11 +128,13 @@ Task<Result<bool>> RedisQueue::fail(Defeat defeat, Cancel& cancel) {
     co_return reply.integer == 1;
 }
 
-Task<Result<void>> RedisQueue::release(std::string id, std::string token, Cancel& cancel) {
+Task<Result<void>> RedisQueue::release(std::string id, std::string token, milliseconds delay,
+                                       Cancel& cancel) {
     Args args;
     args.push_back(id);
     args.push_back(std::move(token));
     args.push_back(cancelled_line());
+    args.push_back(std::to_string(delay.count()));
     MUSHER_CO_TRY(const RedisReply reply,
                   co_await call(queue_scripts().release, std::move(args), cancel));
     if (reply.integer < 0) co_return lost(id);

@@ -43,7 +43,8 @@ class RedisQueue final : public JobQueue {
     Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) override;
     Task<Result<CycleOut>> cycle(CycleIn in, Cancel& cancel) override;
     Task<Result<bool>> fail(Defeat defeat, Cancel& cancel) override;
-    Task<Result<void>> release(std::string id, std::string token, Cancel& cancel) override;
+    Task<Result<void>> release(std::string id, std::string token, milliseconds delay,
+                               Cancel& cancel) override;
     Task<Result<void>> store_receipt(std::string id, std::string token, Receipt receipt,
                                      Cancel& cancel) override;
     Task<Result<Reaped>> reap(Cancel& cancel) override;
@@ -63,7 +64,7 @@ class RedisQueue final : public JobQueue {
     struct PutItem {
         std::shared_ptr<PutCall> call;
         std::size_t index;                  // among the call's jobs
-        std::array<std::string, 7> fields;  // as enqueue.lua takes them
+        std::array<std::string, 8> fields;  // as enqueue.lua takes them
     };
     using PutBatch = std::vector<PutItem>;
     /// A claim that may be on its way. When its answer is lost the same token asks again.

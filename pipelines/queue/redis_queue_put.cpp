@@ -8,7 +8,7 @@ namespace {
 constexpr int kPriorities = 4096;
 constexpr std::chrono::milliseconds kReplicaWait{1000};
 
-std::array<std::string, 7> fields_of(const Job& job) {
+std::array<std::string, 8> fields_of(const Job& job) {
     const int priority = std::clamp(job.priority, 0, kPriorities - 1);
     return {job.id,
             std::to_string(priority),
@@ -16,6 +16,7 @@ std::array<std::string, 7> fields_of(const Job& job) {
             std::to_string(job.due_ms),
             job.dedupe,
             job.key,
+            job.on_failure ? "1" : "0",
             job.encode()};
 }
 }  // namespace

@@ -13,6 +13,7 @@ namespace {
 constexpr Duration kRecent = milliseconds(20);
 constexpr std::size_t kMostPrefetch = limits::kQueueBatch * limits::kQueueDepth;
 constexpr std::size_t kMostSettling = 1024;
+constexpr Duration kFlush = std::chrono::seconds(5);  // for the last acks, after the last job
 }  // namespace
 
 Dispatcher::Dispatcher(const Surroundings& around, const std::shared_ptr<const Program>& program,
@@ -66,7 +67,9 @@ std::size_t Dispatcher::wanted() const {
 }
 
 bool Dispatcher::beat_due() const {
-    return !slots_.empty() && around_.loop.clock().now() - last_beat_ >= limits::kBeat;
+    if (slots_.empty()) return false;
+    // Before lost leases are looked for, ours are renewed: this process may have been asleep.
+    return reap_ || around_.loop.clock().now() - last_beat_ >= limits::kBeat;
 }
 
 Task<void> Dispatcher::run(Cancel& stop, Duration grace) {
@@ -78,24 +81,15 @@ Task<void> Dispatcher::turn(Cancel& stop) {
     dirty_ = false;
     if (hold_.active()) co_await release_waiting();
     start_ready();
-    if (reap_) {
-        reap_ = false;
-        Result<Reaped> reaped = co_await queue_.reap(stop);
-        if (reaped) {
-            reap_ = reaped->back > 0;  // bounded per call: there may be more
-            take_reaped(std::move(*reaped));
-        } else if (reaped.error().code == Errc::unavailable) {
-            // The first one frees what a dead process of this node held: not at the next tick,
-            // but as soon as the server is back. The cycle below backs off meanwhile.
-            reap_ = look_ = true;
-        }
-    }
     if (next_due_ <= around_.loop.clock().now()) look_ = true;
-    if (acks_.empty() && !beat_due() && !(look_ && wanted() > 0)) {
+    const bool cycles = !acks_.empty() || beat_due() || (look_ && wanted() > 0);
+    if (!cycles && !reap_) {
         co_await idle(stop);
         co_return;
     }
-    const Result<void> cycled = co_await cycle(stop);
+    Result<void> cycled;
+    if (cycles) cycled = co_await cycle(stop);
+    if (cycled && reap_) cycled = co_await reap(stop);
     if (cycled) {
         backoff_.reset();
         trouble_.clear();
@@ -110,12 +104,27 @@ Task<void> Dispatcher::turn(Cancel& stop) {
     static_cast<void>(slept);
 }
 
+/// The first one frees what a dead process of this node held, so it is tried until it succeeds.
+Task<Result<void>> Dispatcher::reap(Cancel& cancel) {
+    reap_ = false;
+    Result<Reaped> reaped = co_await queue_.reap(cancel);
+    if (!reaped) {
+        reap_ = look_ = reaped.error().code == Errc::unavailable;
+        co_return fail(std::move(reaped).error());
+    }
+    reap_ = reaped->back > 0;  // bounded per call: there may be more
+    take_reaped(std::move(*reaped));
+    co_return Result<void>();
+}
+
 Task<void> Dispatcher::idle(Cancel& stop) {
     if (dirty_) co_return;
     const Instant now = around_.loop.clock().now();
-    Instant until = next_due_;
+    // While no slot is free nothing is claimed, due or not; the end of a job wakes us.
+    Instant until = Instant::max();
+    if (hold_.active() && slots_.empty()) until = hold_.probe_at();
+    if (!hold_.active() && wanted() > 0) until = next_due_;
     if (!slots_.empty()) until = std::min(until, last_beat_ + limits::kBeat);
-    if (hold_.active()) until = std::min(until, hold_.probe_at());
     if (running_ < slots_.size() && next_start_ > now) until = std::min(until, next_start_);
     Cancel enough(stop);
     Timers::Alarm alarm(around_.loop.timers());
@@ -152,6 +161,7 @@ Task<Result<void>> Dispatcher::cycle(Cancel& cancel) {
     Result<CycleOut> out = co_await queue_.cycle(std::move(in), cancel);
     if (!out) {
         look_ = true;
+        claim_lost_ = claim_lost_ || asked > 0;
         co_return fail(std::move(out).error());
     }
     MUSHER_CHECK(out->acks.size() == acks && out->beats.size() == beats.size());
@@ -196,7 +206,8 @@ void Dispatcher::take_beats(const std::vector<Beat>& beats, const std::vector<Be
     for (std::size_t i = 0; i < beats.size(); ++i) {
         if (codes[i] == BeatCode::held) continue;
         for (Slot& slot : slots_) {
-            if (slot.claim.token != beats[i].token) continue;
+            // Jobs of one claim share its token.
+            if (slot.claim.job.id != beats[i].id || slot.claim.token != beats[i].token) continue;
             slot.cancelled = codes[i] == BeatCode::cancel;
             slot.stolen = !slot.cancelled;
             slot.cancel.request(Errc::cancelled, slot.cancelled
@@ -236,23 +247,44 @@ void Dispatcher::start_ready() {
     }
 }
 
+/// Jobs end by themselves for a while, then by their Cancel; meanwhile what ends is told to the
+/// queue and what runs keeps its lease. kill -9 and an unreachable queue look alike here: the
+/// leases run out, and the jobs with receipts skip their steps at the next attempt.
 Task<void> Dispatcher::wind_down(Duration grace) {
     stopping_ = true;
+    reap_ = false;
+    const Deadline deadline(around_.loop.timers(), jobs_, std::max(grace, Duration(1)));
+    Cancel last;
+    const Deadline end(around_.loop.timers(), last, grace + kFlush);
+    co_await give_back_lost_claims(last);
     co_await release_waiting();
-    {
-        // Jobs end by themselves for a while, then by their Cancel.
-        const Deadline deadline(around_.loop.timers(), jobs_, std::max(grace, Duration(1)));
-        co_await scope_.join();
-    }
-    Cancel flush;
-    const Deadline deadline(around_.loop.timers(), flush, std::chrono::seconds(5));
-    while (!acks_.empty() && !flush.requested()) {
-        const Result<void> cycled = co_await cycle(flush);
+    while (!last.requested() && (!slots_.empty() || !acks_.empty())) {
+        dirty_ = false;
+        if (acks_.empty() && !beat_due()) {
+            co_await idle(last);
+            continue;
+        }
+        const Result<void> cycled = co_await cycle(last);
         if (cycled) continue;
-        // kill -9 and an unreachable queue look alike here: the leases run out, the jobs with
-        // receipts skip their steps at the next attempt.
-        log::warning("queue.unreachable", Json{{"unacknowledged", acks_.size()}});
-        break;
+        if (slots_.empty()) break;
+        const Result<void> slept = co_await around_.loop.timers().sleep(backoff_.next(), last);
+        static_cast<void>(slept);
+    }
+    co_await scope_.join();
+    if (acks_.empty()) co_return;
+    log::warning("queue.unreachable", Json{{"unacknowledged", acks_.size()}});
+}
+
+/// The stop cut off a claim's answer: asked again, the queue hands out the same jobs, one of them
+/// to us and the others back to all.
+Task<void> Dispatcher::give_back_lost_claims(Cancel& cancel) {
+    if (!claim_lost_) co_return;
+    for (std::size_t call = 0; call < limits::kQueueDepth && !cancel.requested(); ++call) {
+        CycleIn in;
+        in.claim = 1;
+        Result<CycleOut> out = co_await queue_.cycle(std::move(in), cancel);
+        if (!out) co_return;
+        take_claims(std::move(out->claimed), 1);
     }
 }
 

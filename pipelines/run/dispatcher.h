@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -56,6 +57,7 @@ class Dispatcher {
     Task<void> turn(Cancel& stop);
     Task<void> idle(Cancel& stop);
     Task<Result<void>> cycle(Cancel& cancel);
+    Task<Result<void>> reap(Cancel& cancel);
     CycleIn collect();
     void settle(std::vector<Settlement> batch);
     void take_reaped(Reaped reaped);
@@ -73,7 +75,11 @@ class Dispatcher {
     Task<void> defeat(Slot& slot, RunReport report, const Program& program);
     Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
     Task<void> settle_failed(Slot& slot, const Defeat& end, Json story);
-    Task<void> release(Slot& slot);
+    Task<void> release(Slot& slot, Duration delay = Duration(0));
+    bool sink_is_broken(const std::string& job, const RunReport& report);
+    void sinks_passed(const RunReport& report);
+    Task<void> hasten(std::vector<std::string> ids);
+    Task<void> give_back_lost_claims(Cancel& cancel);
     Task<void> release_waiting();
     /// Sleeps before the next try of a call that got no answer; false: give it up.
     Task<bool> again(int tries, const Error& error);
@@ -83,6 +89,8 @@ class Dispatcher {
     JobQueue& queue_;
     std::function<void(std::vector<Settlement>)> settled_;
     Hold hold_;
+    std::map<std::string, std::uint64_t> passes_;  // by sink: how many jobs went through
+    std::map<std::string, std::uint64_t> blamers_;  // jobs that found one broken: its passes then
     Counters counters_;
     Scope scope_;
     Cancel jobs_;                     // parent of every job's Cancel
@@ -98,6 +106,7 @@ class Dispatcher {
     bool reap_ = true;
     bool careful_ = false;            // jobs that stalled are here: none is held that does not run
     bool stopping_ = false;
+    bool claim_lost_ = false;         // the answer to a claim: the queue has given us jobs
     Instant last_beat_;
     Instant next_due_ = Instant::max();
     Instant next_start_{};            // for limits.rate

@@ -1,5 +1,6 @@
 #include "pipelines/run/emit.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "reactor/base/fd.h"
@@ -16,6 +17,19 @@ Result<Json> read_facts(const std::string& file) {
     if (::fstat(opened.get(), &info) != 0) return fail(errno_error(errno, "reading " + file));
     if (!S_ISREG(info.st_mode)) return fail(Errc::usage, escape_name(file) + " is not a file");
     return file_facts(file, file, hotfolder::sample_of(info));
+}
+
+/// What sources say of files, steps rely on.
+Result<void> check_fact(const std::string& key, const Json& value) {
+    constexpr std::string_view kTexts[] = {"path", "name", "dir", "stem", "ext", "mtime"};
+    constexpr std::string_view kNumbers[] = {"size", "uid"};
+    const bool text = std::find(std::begin(kTexts), std::end(kTexts), key) != std::end(kTexts);
+    const bool number =
+        std::find(std::begin(kNumbers), std::end(kNumbers), key) != std::end(kNumbers);
+    if ((!text || value.is_string()) && (!number || value.is_number_unsigned())) return {};
+    return fail(Errc::usage,
+                fmt::format("the fact `{}` wants {}, found {}", key,
+                            text ? "text" : "a whole number", to_line(value)));
 }
 
 /// Replaces what stands as a secret in the file, wherever the rendered value holds it.
@@ -57,7 +71,8 @@ Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts) {
         MUSHER_CO_TRY(event.facts, co_await offload(loop, read));
         event.file = file;
     }
-    if (facts.is_object()) event.facts.update(facts);
+    for (const auto& [key, value] : facts.items()) MUSHER_CO_DO(check_fact(key, value));
+    event.facts.update(facts);
     co_return event;
 }
 
@@ -67,7 +82,7 @@ Result<Json> rehearse(const Surroundings& around, Pipeline& pipeline, Event even
     if (job->failed.is_object()) return fail(error_from_json(job->failed));
     Body body;
     body.path = job->event.file;
-    body.size = job->event.facts.value("size", std::uint64_t{0});
+    body.size = size_in(job->event.facts, "size");
     const Json about{
         {"id", job->id}, {"pipeline", job->pipeline}, {"attempt", 1}, {"error", nullptr}};
     const Json view = make_bindings(around, job->event, about, Json::object(), body);

@@ -27,13 +27,17 @@ void Hold::fault(const std::string& sink, const Error& error) {
     // Half fixed, half jitter: never a probe storm, never two reactors in step for long.
     const Duration ceiling = std::min(kLastProbe, kFirstProbe * (1 << std::min(faults_, 6)));
     probe_at_ = now + ceiling / 2 + backoff_delay(ceiling / 2, ceiling / 2, 1);
+    pause_ = 2 * ceiling;
     ++faults_;
 }
 
-void Hold::lift() {
-    if (!active_) return;
+bool Hold::lift(const std::vector<std::string>& passed_sinks) {
+    const bool well = std::find(passed_sinks.begin(), passed_sinks.end(), sink_) !=
+                      passed_sinks.end();
+    if (!active_ || !well) return false;
     active_ = false;
     log::info("pipeline.released", Json{{"sink", sink_}});
+    return true;
 }
 
 std::size_t Hold::allowance(std::size_t wanted, std::size_t running) const {

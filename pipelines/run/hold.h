@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "reactor/base/clock.h"
 #include "reactor/base/error.h"
@@ -15,13 +16,15 @@ class Hold {
 
     /// A sink failed for a reason that is not the item's: hold, or hold on for longer.
     void fault(const std::string& sink, const Error& error);
-    /// A job went through: the sink is well again.
-    void lift();
+    /// A job went through these sinks. True: the broken one is among them, it is well again.
+    bool lift(const std::vector<std::string>& passed_sinks);
     bool active() const { return active_; }
     /// How many jobs may be started now, of `wanted`: all, none, or one probe.
     std::size_t allowance(std::size_t wanted, std::size_t running) const;
     /// When the next probe is due; only while active.
     Instant probe_at() const { return probe_at_; }
+    /// For how long the job that found the fault stays back, so that others are probes meanwhile.
+    Duration pause() const { return pause_; }
 
     const std::string& sink() const { return sink_; }
     const std::string& reason() const { return reason_; }
@@ -32,6 +35,7 @@ class Hold {
     bool active_ = false;
     int faults_ = 0;
     Instant probe_at_{};
+    Duration pause_{};
     std::int64_t since_ms_ = 0;
     std::string sink_;
     std::string reason_;

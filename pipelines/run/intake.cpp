@@ -80,7 +80,7 @@ Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedu
     }
     if (program.when() || program.key() || program.dedupe()) {
         Body body;
-        body.size = event.facts.value("size", std::uint64_t{0});
+        body.size = size_in(event.facts, "size");
         const Json about{{"id", job.id}, {"pipeline", job.pipeline}, {"attempt", 0}};
         const Json view = make_bindings(around_, event, about, Json::object(), body);
         Result<Wishes> wishes = evaluate(program, view);

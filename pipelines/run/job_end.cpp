@@ -14,6 +14,7 @@ namespace {
 constexpr Duration kParentDelay = milliseconds(500);
 constexpr Duration kParentRetry = std::chrono::seconds(30);
 constexpr int kParentTries = 10;
+constexpr std::size_t kMostBlamers = 1024;
 }  // namespace
 
 Task<void> Dispatcher::run_job(Slots::iterator slot) {
@@ -24,8 +25,10 @@ Task<void> Dispatcher::run_job(Slots::iterator slot) {
     if (slot->stolen) {
         log::warning("job.stolen", Json{{"job", slot->claim.job.id}});
     } else if (report.outcome) {
+        sinks_passed(report);
         finish(*slot, std::move(report));
     } else {
+        sinks_passed(report);
         co_await defeat(*slot, std::move(report), *program);
     }
     slots_.erase(slot);
@@ -62,7 +65,7 @@ Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
 }
 
 void Dispatcher::finish(Slot& slot, RunReport report) {
-    hold_.lift();
+    blamers_.erase(slot.claim.job.id);
     Claim& claim = slot.claim;
     if (log::enabled(log::Level::info)) {
         log::info("job.done", Json{{"pipeline", claim.job.pipeline},
@@ -81,9 +84,9 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
         co_await release(slot);
         co_return;
     }
-    if (report.sink_fault && !slot.cancelled) {
+    if (report.sink_fault && !slot.cancelled && sink_is_broken(job.id, report)) {
         hold_.fault(report.failed_step, error);
-        co_await release(slot);
+        co_await release(slot, hold_.pause());
         co_return;
     }
     const LimitsConfig& limit = program.config().limits;
@@ -112,6 +115,7 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
                 ++counters_.retried;
                 next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
             }
+            if (!*goes_on) blamers_.erase(end.id);
             if (!*goes_on) co_await settle_failed(slot, end, std::move(report.story));
             log::warning(*goes_on ? "job.retry" : "job.dead",
                          Json{{"pipeline", job.pipeline},
@@ -146,7 +150,6 @@ Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& err
     // The same id every time: a second try, or a second death after a replay, adds nothing.
     const Result<std::vector<PutCode>> put = co_await queue_.put(std::move(one), never);
     if (!put) co_return fail(put.error());
-    if (put->front() == PutCode::full) co_return fail(Errc::unavailable, "the queue is full");
     next_due_ = std::min(next_due_, around_.loop.clock().now() + kParentDelay);
     co_return Result<void>();
 }
@@ -180,11 +183,42 @@ Task<void> Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) 
     settle(std::move(batch));
 }
 
-Task<void> Dispatcher::release(Slot& slot) {
+/// A job that finds fault with a sink which others went through meanwhile is at fault itself (its
+/// rendered folder is a file, say): it spends a try, and holds nobody up.
+bool Dispatcher::sink_is_broken(const std::string& job, const RunReport& report) {
+    const std::uint64_t passes = passes_[report.failed_step];
+    if (blamers_.size() >= kMostBlamers) blamers_.clear();
+    const auto [before, first] = blamers_.emplace(job, passes);
+    return first || before->second == passes;
+}
+
+void Dispatcher::sinks_passed(const RunReport& report) {
+    for (const std::string& sink : report.passed_sinks) ++passes_[sink];
+    if (!hold_.lift(report.passed_sinks)) return;
+    std::vector<std::string> ids;
+    for (const auto& [id, passes] : blamers_) ids.push_back(id);
+    scope_.spawn("hasten", hasten(std::move(ids)));
+}
+
+/// Jobs that were put back for later while the sink was broken; one that is not there any more, or
+/// a queue that is away, changes nothing: they come when they are due.
+Task<void> Dispatcher::hasten(std::vector<std::string> ids) {
+    for (const std::string& id : ids) {
+        const Result<void> due = co_await queue_.hasten(id, jobs_);
+        if (!due && due.error().code == Errc::unavailable) co_return;
+    }
+    wake();
+}
+
+Task<void> Dispatcher::release(Slot& slot, Duration delay) {
     Cancel never;
+    const auto later = std::chrono::duration_cast<milliseconds>(delay);
+    if (delay > Duration(0)) {
+        next_due_ = std::min(next_due_, around_.loop.clock().now() + delay);
+    }
     for (int tries = 0;; ++tries) {
         const Result<void> released =
-            co_await queue_.release(slot.claim.job.id, slot.claim.token, never);
+            co_await queue_.release(slot.claim.job.id, slot.claim.token, later, never);
         if (released) co_return;
         const bool once_more = co_await again(tries, released.error());
         if (!once_more) co_return;

@@ -1,5 +1,6 @@
 #include "pipelines/run/job_runner.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -24,9 +25,10 @@ JobRunner::JobRunner(const Surroundings& around, const Program& program, JobQueu
       cancel_(cancel),
       progress_(progress),
       story_(around.loop.clock(), claim.attempt),
-      scratch_(around.scratch_root + "/" + claim.job.id) {
+      // Of this attempt alone: one whose lease ran out may still be on its way to its end.
+      scratch_(fmt::format("{}/{}.{}", around.scratch_root, claim.job.id, claim.attempt)) {
     body_.path = claim.job.event.file;
-    body_.size = claim.job.event.facts.value("size", std::uint64_t{0});
+    body_.size = size_in(claim.job.event.facts, "size");
 }
 
 Task<RunReport> JobRunner::run() {
@@ -40,6 +42,7 @@ Task<RunReport> JobRunner::run() {
     }
     if (scratch_made_) co_await remove_scratch();
     report.story = story_.take();
+    report.passed_sinks = std::move(passed_sinks_);
     co_return report;
 }
 
@@ -90,6 +93,7 @@ Task<Result<void>> JobRunner::run_step(const ProgramStep& step) {
     MUSHER_CO_TRY(StepResult result, co_await execute(step, options, limited));
     story_.tell("ran", current_, around_.loop.clock().now() - began,
                 result.receipt ? result.receipt->target : std::string());
+    if (in_sink_) passed_sinks_.push_back(current_);
     co_return co_await record(step, std::move(result));
 }
 

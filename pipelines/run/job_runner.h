@@ -17,6 +17,7 @@ struct RunReport {
     Json story = Json::array();
     std::string failed_step;      // id of the step that failed
     bool sink_fault = false;      // the sink is broken, not the item: hold the pipeline
+    std::vector<std::string> passed_sinks;  // ids of the sinks that took the job in this attempt
 };
 
 /// Lives in the frame that runs the job. Loop thread only.
@@ -66,6 +67,7 @@ class JobRunner {
     std::vector<std::string> fused_;   // ids of the filters that run now
     std::string current_;         // id of the step that runs
     bool in_sink_ = false;
+    std::vector<std::string> passed_sinks_;
 };
 
 }  // namespace musher

@@ -41,6 +41,31 @@ std::string to_line(const Json& value) {
     return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+namespace {
+const Json& member(const Json& object, std::string_view key) {
+    static const Json absent;
+    const auto found = object.find(key);
+    return found == object.end() ? absent : *found;
+}
+}  // namespace
+
+std::string text_in(const Json& object, std::string_view key, std::string fallback) {
+    const Json& found = member(object, key);
+    return found.is_string() ? found.get<std::string>() : std::move(fallback);
+}
+
+std::uint64_t size_in(const Json& object, std::string_view key) {
+    const Json& found = member(object, key);
+    const bool whole = found.is_number_unsigned() ||
+                       (found.is_number_integer() && found.get<std::int64_t>() >= 0);
+    return whole ? found.get<std::uint64_t>() : 0;
+}
+
+bool flag_in(const Json& object, std::string_view key) {
+    const Json& found = member(object, key);
+    return found.is_boolean() && found.get<bool>();
+}
+
 Json to_json(const Error& error) {
     Json value{{"code", info(error.code).name},
                {"message", error.message},
@@ -51,10 +76,10 @@ Json to_json(const Error& error) {
 }
 
 Error error_from_json(const Json& value) {
-    Error error(errc_from_name(value.value("code", "internal")), value.value("message", ""),
-                value.value("hint", ""));
-    error.retry_after = std::chrono::milliseconds(value.value("retry_after_ms", std::int64_t{0}));
-    for (const Json& line : value.value("context", Json::array())) {
+    Error error(errc_from_name(text_in(value, "code", "internal")), text_in(value, "message"),
+                text_in(value, "hint"));
+    error.retry_after = std::chrono::milliseconds(size_in(value, "retry_after_ms"));
+    for (const Json& line : member(value, "context")) {
         if (line.is_string()) error.context.push_back(line.get<std::string>());
     }
     return error;

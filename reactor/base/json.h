@@ -14,6 +14,10 @@ using Json = nlohmann::json;
 Result<Json> parse_json(std::string_view text);
 /// One line; invalid UTF-8 is replaced, never thrown on.
 std::string to_line(const Json& value);
+/// A member of data from outside; `fallback` when it is not there or of another type.
+std::string text_in(const Json& object, std::string_view key, std::string fallback = {});
+std::uint64_t size_in(const Json& object, std::string_view key);
+bool flag_in(const Json& object, std::string_view key);
 /// The contract's Error: code, message, hint, context; retry_after_ms where there is one.
 Json to_json(const Error& error);
 Error error_from_json(const Json& value);

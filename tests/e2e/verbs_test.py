@@ -145,6 +145,12 @@ class RunningTest(unittest.TestCase):
         self.assertEqual(house.run("emit", "nobody").returncode, 3)
         self.assertEqual(house.run("emit", "p", "--file", house / "none").returncode, 3)
         self.assertEqual(house.run("emit", "p", "--set", "nonsense").returncode, 2)
+        self.assertEqual(house.run("emit", "p", "--set", "size=A4").returncode, 2)
+        self.assertEqual(house.run("emit", "p", "--set", "name=5").returncode, 2)
+        for body in ('{"file": 5}', '{"set": [1]}', '{"dry_run": "yes"}', '{"set": {"size": -1}}'):
+            self.assertEqual(self.tcp("POST", "/api/v1/pipelines/p/emit", body,
+                                      Authorization="Bearer s3cret")[0], 400, body)
+        self.assertEqual(self.tcp("GET", "/health")[0], 200, "and it lives")
 
     def test_tcp_wants_a_token_for_changes_and_the_right_host(self):
         self.assertEqual(self.tcp("GET", "/health")[0], 200)

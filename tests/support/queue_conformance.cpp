@@ -117,9 +117,9 @@ Task<std::string> Trial::fail(std::string id, bool retry, milliseconds delay, Jo
     co_return *again ? "again" : "dead";
 }
 
-Task<std::string> Trial::release(std::string id) {
+Task<std::string> Trial::release(std::string id, milliseconds delay) {
     const std::string token = held_[id].token;
-    const Result<void> done = co_await queue().release(std::move(id), token, never);
+    const Result<void> done = co_await queue().release(std::move(id), token, delay, never);
     co_return name_of(done);
 }
 

@@ -55,7 +55,8 @@ class Trial {
     Task<std::string> fail(std::string id, bool retry = true,
                            milliseconds delay = std::chrono::minutes(1),
                            JobState state = JobState::dead);
-    Task<std::string> release(std::string id);  // "ok" or the error's name
+    /// "ok" or the error's name.
+    Task<std::string> release(std::string id, milliseconds delay = milliseconds(0));
     Task<std::string> receipt(std::string id, std::string step);
     Task<std::string> reap();                 // "2 back" or "1 back; dead a"
     Task<std::string> state(std::string id);  // "waiting", …, "not_found"

@@ -83,6 +83,18 @@ QUEUE_CASE(KeepsAReleasedJobInItsPlace) {
     EXPECT_EQ(q.held("a").attempt, 1) << "a released job has spent no try";
 }
 
+QUEUE_CASE(LetsOthersPassAJobThatIsReleasedForLater) {
+    std::vector<Job> jobs{q.job("a"), q.job("b")};
+    co_await q.put_all(jobs);
+    EXPECT_AWAIT(q.claim(1), "a");
+    EXPECT_AWAIT(q.release("a", seconds(30)), "ok");
+    EXPECT_AWAIT(q.state("a"), "delayed");
+    EXPECT_AWAIT(q.claim(2), "b");
+    co_await q.pass(seconds(30));
+    EXPECT_AWAIT(q.claim(2), "a");
+    EXPECT_EQ(q.held("a").attempt, 1) << "a released job has spent no try";
+}
+
 QUEUE_CASE(HoldsDelayedJobsUntilTheyAreDue) {
     EXPECT_AWAIT(q.next_due(), milliseconds(0));
     co_await q.put(q.delayed("late", seconds(90)));
@@ -225,6 +237,9 @@ QUEUE_CASE_WITH(IsFullAtItsLimit, at_most_three()) {
     EXPECT_AWAIT(q.claim(9), "a");
     EXPECT_AWAIT(q.put(q.job("d")), "accepted");
     EXPECT_AWAIT(q.put(q.job("e")), "full");
+    Job alarm = q.job("alarm");
+    alarm.on_failure = true;
+    EXPECT_AWAIT(q.put(alarm), "accepted");
 }
 
 QUEUE_CASE(TakesMoreThanABatchAtOnce) {

@@ -1,6 +1,6 @@
 -- ARGV: format, limit of unfinished jobs (0: none), then id, priority, max_attempts, due_ms,
--- dedupe, key, job for each. Reply: one digit per job, the PutCode.
-local FORMAT, LIMIT, FIELDS = ARGV[1], tonumber(ARGV[2]), 7
+-- dedupe, key, 1 when the limit is not for it, job for each. Reply: one digit per job, the PutCode.
+local FORMAT, LIMIT, FIELDS = ARGV[1], tonumber(ARGV[2]), 8
 local ACCEPTED, KNOWN_ID, KNOWN_DEDUPE, FULL = 0, 1, 2, 3
 local jobs = (#ARGV - 2) / FIELDS
 
@@ -31,7 +31,7 @@ for i = 1, jobs do
         code = KNOWN_ID
     elseif dedupe ~= '' and call('HEXISTS', U, dedupe) == 1 then
         code = KNOWN_DEDUPE
-    elseif #stored / 2 >= room then
+    elseif #stored / 2 >= room and ARGV[at + 6] ~= '1' then
         code = FULL
     else
         seen[id] = true
@@ -48,7 +48,7 @@ for i = 1, jobs do
         end
         stored[#stored + 1] = id
         stored[#stored + 1] = pack(score, now, tonumber(ARGV[at + 2]), flags, dedupe) ..
-                              ARGV[at + 6]
+                              ARGV[at + 7]
         if turn and due > now then
             delayed[#delayed + 1] = due
             delayed[#delayed + 1] = id

@@ -1,4 +1,4 @@
--- ARGV: id, token, error if it was to be cancelled. Reply: 1 waits (again), -1 not held.
+-- ARGV: id, token, error if it was to be cancelled, delay ms. Reply: 1 waits (again), -1 not held.
 local id = ARGV[1]
 local value = call('HGET', O, id)
 if not value then
@@ -13,10 +13,15 @@ if call('SISMEMBER', CX, id) == 1 then
     return 1
 end
 local _, score = flags_and_score(value)
-local idle = call('ZCARD', READY) == 0
+local delay = tonumber(ARGV[4])
+local idle = delay == 0 and call('ZCARD', READY) == 0
 call('HDEL', O, id)
 call('ZREM', LEASE, id)
 call('HDEL', PR, id)
-call('ZADD', READY, score, id)
+if delay > 0 then
+    call('ZADD', DELAYED, now + delay, id)
+else
+    call('ZADD', READY, score, id)
+end
 if idle then wake() end
 return 1

@@ -1,5 +1,6 @@
 // How jobs run and end: receipts, retries, dead, hold, cancel, timeout, on_failure, clean stop.
 #include "tests/pipelines/run/fixture.h"
+#include "tests/support/eventually.h"
 
 namespace musher {
 namespace {
@@ -142,14 +143,23 @@ Task<void> stop_releases(Loop& loop) {
 }
 TEST(Dispatcher, AStopReleasesWhatIsInHand) { test::on_loop(stop_releases); }
 
+constexpr milliseconds kShortLease(20);
+
+Task<void> let_leases_run_out(Loop& loop) {
+    const Instant end = loop.clock().now() + kShortLease;
+    auto over = [&] { return loop.clock().now() > end + milliseconds(2); };
+    co_await test::eventually(loop, over);
+}
+
 /// Three reactors that took job 1 and were never heard of again.
-Task<void> lose_it_three_times(MemoryQueue& queue) {
+Task<void> lose_it_three_times(Loop& loop, MemoryQueue& queue) {
     Cancel never;
     for (int stall = 0; stall < 3; ++stall) {
         CycleIn in;
         in.claim = 1;
         const Result<CycleOut> taken = co_await queue.cycle(std::move(in), never);
         EXPECT_EQ(taken->claimed.claims.size(), 1u);
+        co_await let_leases_run_out(loop);
         const Result<Reaped> reaped = co_await queue.reap(never);
         EXPECT_EQ(reaped->back, 1u);
     }
@@ -157,14 +167,14 @@ Task<void> lose_it_three_times(MemoryQueue& queue) {
 
 Task<void> gives_up_a_poisonous_job(Loop& loop) {
     QueueOptions options;
-    options.lease = milliseconds(0);
+    options.lease = kShortLease;
     Workshop shop(loop, options);
     int runs = 0;
     int alarms = 0;
     shop.step("deadly", false, [&](StepContext&) { ++runs; return StepResult(); });
     shop.on_failure("alarm", [&](StepContext&) { ++alarms; return StepResult(); });
     co_await shop.store("1");
-    co_await lose_it_three_times(shop.queue());
+    co_await lose_it_three_times(loop, shop.queue());
     Scope scope("test", loop.ready(), loop.clock());
     Cancel stop;
     co_await shop.start(scope, stop);
@@ -182,7 +192,7 @@ TEST(Dispatcher, GivesUpAJobThatKillsItsReactorsAndRaisesOnFailure) {
 
 Task<void> stalls_cost_no_try(Loop& loop) {
     QueueOptions options;
-    options.lease = milliseconds(0);
+    options.lease = kShortLease;
     Workshop shop(loop, options);
     std::string order;
     shop.config().limits.attempts = 3;
@@ -197,6 +207,7 @@ Task<void> stalls_cost_no_try(Loop& loop) {
     Cancel never;
     const Result<CycleOut> lost = co_await shop.queue().cycle(std::move(in), never);
     EXPECT_EQ(lost->claimed.claims.size(), 1u);
+    co_await let_leases_run_out(loop);
     Scope scope("test", loop.ready(), loop.clock());
     Cancel stop;
     co_await shop.start(scope, stop);

@@ -33,8 +33,7 @@ class Workshop {
     }
 
     void step(const std::string& id, bool sink, Script script) {
-        scripts_.push_back(std::make_unique<Script>(std::move(script)));
-        const Script& kept = *scripts_.back();
+        const Script& kept = keep(std::move(script));
         add(config_.steps, id, sink, [&kept] { return std::make_unique<ScriptedStep>(kept); });
     }
     /// A step of a catalogue with its options as they stand in YAML.
@@ -50,20 +49,23 @@ class Workshop {
         config_.steps.push_back(std::move(step));
     }
     void on_failure(const std::string& id, Script script) {
-        scripts_.push_back(std::make_unique<Script>(std::move(script)));
-        const Script& kept = *scripts_.back();
-        add(config_.on_failure, id, false,
-            [&kept] { return std::make_unique<ScriptedStep>(kept); });
+        const Script& kept = keep(std::move(script));
+        const auto make = [&kept] { return std::make_unique<ScriptedStep>(kept); };
+        add(config_.on_failure, id, false, make);
     }
     void endless(const std::string& id, Duration timeout) {
         add(config_.steps, id, false, [] { return std::make_unique<EndlessStep>(); });
         config_.steps.back().timeout = timeout;
     }
 
+    void waits_for(const std::string& step, const std::string& id, Waiters& gate) {
+        add(config_.steps, step, false, [&, id] { return std::make_unique<GatedStep>(id, gate); });
+    }
+
     /// Compiles and starts; settlements are collected in `ended`.
     Task<void> start(Scope& scope, Cancel& stop) {
         auto compiled = Program::compile(config_, 1);
-        EXPECT_TRUE(compiled.has_value()) << compiled.error().text();
+        EXPECT_TRUE(compiled.has_value());
         program_ = std::move(*compiled);
         dispatcher_ = std::make_unique<Dispatcher>(
             around_, program_, queue_, nullptr, [this](std::vector<Settlement> batch) {
@@ -75,14 +77,14 @@ class Workshop {
         scope.spawn("dispatcher", dispatcher_->run(stop, milliseconds(50)));
         co_return;
     }
-    /// Last, after the dispatcher has ended.
-    Task<void> close() { co_await pool_.close(); }
+    Task<void> close() { co_await pool_.close(); }  // last
     Task<void> put(const std::string& id, std::string file = {}) {
         co_await store(id, std::move(file));
         dispatcher_->wake();
     }
-    /// Before start(), too.
-    Task<void> store(const std::string& id, std::string file = {}) {
+    /// Without a word to the dispatcher.
+    Task<void> store(const std::string& id, std::string file = {},
+                     milliseconds later = milliseconds(0)) {
         Job job;
         job.id = id;
         job.pipeline = "p";
@@ -90,11 +92,11 @@ class Workshop {
         job.max_attempts = config_.limits.attempts;
         job.event.id = id;
         job.event.kind = "test";
+        if (later.count() > 0) job.due_ms = loop_.clock().wall_ms() + later.count();
         job.event.file = std::move(file);
         std::vector<Job> jobs{job};
         Cancel never;
-        const auto codes = co_await queue_.put(std::move(jobs), never);
-        EXPECT_TRUE(codes.has_value());
+        EXPECT_TRUE((co_await queue_.put(std::move(jobs), never)).has_value());
     }
     /// Returns when `count` settlements have arrived, or fails the test after 5 s.
     Task<void> ends(std::size_t count) {
@@ -116,6 +118,9 @@ class Workshop {
     std::vector<Settlement> ended;
 
   private:
+    const Script& keep(Script script) {
+        return *scripts_.emplace_back(std::make_unique<Script>(std::move(script)));
+    }
     void add(std::vector<StepConfig>& list, const std::string& id, bool sink, StepFactory make) {
         entries_.push_back(std::make_unique<StepEntry>(StepEntry{spec_, std::move(make)}));
         StepConfig step;

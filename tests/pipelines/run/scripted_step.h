@@ -22,6 +22,23 @@ class ScriptedStep final : public Step {
     const Script& script_;
 };
 
+/// Job `id` waits for the gate, others until they are cancelled.
+class GatedStep final : public Step {
+  public:
+    GatedStep(std::string id, Waiters& gate) : id_(std::move(id)), gate_(gate) {}
+    Task<Result<StepResult>> run(StepContext& context, const Options&) override {
+        Waiters nobody(context.loop.ready());
+        Waiters& awaited = context.job == id_ ? gate_ : nobody;
+        const Result<void> woken = co_await awaited.wait(context.cancel);
+        if (!woken) co_return fail(woken.error());
+        co_return StepResult();
+    }
+
+  private:
+    std::string id_;
+    Waiters& gate_;
+};
+
 /// Waits until cancelled.
 class EndlessStep final : public Step {
   public:
