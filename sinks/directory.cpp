@@ -132,7 +132,7 @@ class Directory final : public Step {
             return fail(Errc::usage, "this job carries no file for `directory` to write");
         }
         Publication wanted;
-        wanted.folder = unescape_name(options.text("to"));
+        wanted.folder = on_disk(context.event, options.text("to"));
         while (wanted.folder.size() > 1 && wanted.folder.back() == '/') wanted.folder.pop_back();
         wanted.name = name_for(context, options);
         MUSHER_DO(check_entry_name(wanted.name));
@@ -144,11 +144,12 @@ class Directory final : public Step {
         return wanted;
     }
     static std::string name_for(const StepContext& context, const Options& options) {
-        std::string name = options.has("name") ? options.text("name")
-                                               : text_in(context.event.facts, "name", context.job);
-        // Facts show bytes that are not UTF-8 as %XX; on disk they are bytes again.
-        const bool escaped = flag_in(context.event.facts, "name_escaped");
-        return escaped ? unescape_name(name) : name;
+        if (options.has("name")) return on_disk(context.event, options.text("name"));
+        return on_disk(context.event, text_in(context.event.facts, "name", context.job));
+    }
+    /// Facts show names that are not UTF-8 with %XX; on disk those are bytes again.
+    static std::string on_disk(const Event& event, const std::string& text) {
+        return flag_in(event.facts, "name_escaped") ? unescape_name(text) : text;
     }
     static Task<Result<StepResult>> publish(StepContext& context, Publication wanted) {
         const std::string folder = wanted.folder;

@@ -9,7 +9,8 @@
 namespace musher {
 
 /// `path` is where the file can be opened; the other names are those of `original`, where people
-/// dropped it. Names that are not UTF-8 are percent-escaped and `name_escaped` is true then.
+/// dropped it. Where `original` is not UTF-8, its parts are percent-escaped and `name_escaped` is
+/// true.
 Json file_facts(const std::string& path, const std::string& original,
                 const hotfolder::FileSample& sample);
 

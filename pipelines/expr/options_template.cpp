@@ -89,7 +89,8 @@ Result<Options> OptionsTemplate::render(const Bindings& bindings) const {
     if (leaves_.empty()) return fixed_;
     Json values = fixed_.values();
     for (const Leaf& leaf : leaves_) {
-        auto value = leaf.text.render(bindings);
+        const bool path = leaf.option->type == OptionType::path;
+        auto value = path ? leaf.text.render_path(bindings) : leaf.text.render(bindings);
         if (!value) {
             return fail(
                 std::move(value).error().within("option " + std::string(leaf.option->name)));

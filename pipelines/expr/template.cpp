@@ -56,6 +56,16 @@ bool names_environment(std::string_view text) {
     }
     return false;
 }
+/// Whether a part of the path is a `..`, of which an expression gave a dot, or a NUL ends it early.
+bool leads_out(std::string_view path, const std::vector<bool>& given) {
+    if (path.find('\0') != std::string_view::npos) return true;
+    for (std::size_t from = 0; from <= path.size();) {
+        const std::size_t end = std::min(path.find('/', from), path.size());
+        if (path.substr(from, end - from) == ".." && (given[from] || given[from + 1])) return true;
+        from = end + 1;
+    }
+    return false;
+}
 }  // namespace
 
 Result<TextTemplate> TextTemplate::compile(std::shared_ptr<LuaSandbox> sandbox,
@@ -99,9 +109,32 @@ TextTemplate TextTemplate::of(Expression expression) {
 }
 
 Result<Json> TextTemplate::render(const Bindings& bindings) const {
-    if (is_single()) {
-        return parts_.front().expression->evaluate(bindings);
+    return is_single() ? parts_.front().expression->evaluate(bindings) : join(bindings, nullptr);
+}
+
+Result<Json> TextTemplate::render_path(const Bindings& bindings) const {
+    std::vector<bool> given;
+    MUSHER_TRY(const Json path, is_single() ? parts_.front().expression->evaluate(bindings)
+                                            : join(bindings, &given));
+    if (!path.is_string()) return path;
+    const auto& text = path.get_ref<const std::string&>();
+    given.resize(text.size(), is_single());
+    const bool begins = !constant() && parts_.front().text.empty();
+    if (begins && text.starts_with('/') && !given.front()) {
+        return fail(Error(Errc::usage,
+                          "`" + parts_.front().expression->text() +
+                              "` gives nothing, so that the path begins at the root",
+                          "write the path's first folder as text")
+                        .within(position_text(at_)));
     }
+    if (!leads_out(text, given)) return path;
+    return fail(Error(Errc::usage, "an expression gives the path a `..` or a NUL byte",
+                      "a `..` that is meant stands in the text, outside of ${…}")
+                    .within(position_text(at_)));
+}
+
+/// The parts as one text; `given[i]`: whether an expression gave text[i].
+Result<Json> TextTemplate::join(const Bindings& bindings, std::vector<bool>* given) const {
     std::string all;
     for (const Part& part : parts_) {
         MUSHER_TRY(const Json value, part.expression->evaluate(bindings));
@@ -114,9 +147,13 @@ Result<Json> TextTemplate::render(const Bindings& bindings) const {
                             .within(position_text(part.expression->at())));
         }
         all += part.text;
+        if (given) given->resize(all.size(), false);
         all += value.is_string() ? value.get_ref<const std::string&>() : to_line(value);
+        if (given) given->resize(all.size(), true);
     }
-    return Json(all + tail_);
+    all += tail_;
+    if (given) given->resize(all.size(), false);
+    return Json(std::move(all));
 }
 
 std::vector<const Expression*> TextTemplate::expressions() const {

@@ -22,6 +22,10 @@ class TextTemplate {
     /// A string made of exactly one ${…} keeps its type; otherwise the parts are joined as text
     /// (a nil, a list or a map inside a text is an error).
     Result<Json> render(const Bindings& bindings) const;
+    /// As render(), for a path. `usage` when an expression leads out of the folder that the text
+    /// before it names: by a `..` of its own, by a NUL byte, or because it gives nothing and so
+    /// makes a path that begins with it begin at the root.
+    Result<Json> render_path(const Bindings& bindings) const;
     bool constant() const { return parts_.empty(); }
     /// One ${…} and nothing around it: render() then gives any type.
     bool is_single() const {
@@ -38,6 +42,7 @@ class TextTemplate {
         std::string text;  // before the expression
         std::shared_ptr<const Expression> expression;
     };
+    Result<Json> join(const Bindings& bindings, std::vector<bool>* given) const;
     std::vector<Part> parts_;
     std::string tail_;
     Position at_;

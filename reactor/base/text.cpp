@@ -77,6 +77,23 @@ bool match_set(std::string_view pattern, std::size_t& at, long unit, bool fold_c
     at = i + 1;
     return hit != negated;
 }
+/// `text` with the byte for each %XX that `meant` takes for one.
+template <class Meant>
+std::string unescape(std::string_view text, const Meant& meant) {
+    std::string bytes;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool room = text[i] == '%' && i + 2 < text.size();
+        const std::string_view form = room ? text.substr(i + 1, 2) : std::string_view();
+        const auto code = from_hex(form);
+        if (room && code && meant(form, code->front())) {
+            bytes += static_cast<char>(code->front());
+            i += 2;
+        } else {
+            bytes += text[i];
+        }
+    }
+    return bytes;
+}
 }  // namespace
 
 bool is_utf8(std::string_view bytes) noexcept {
@@ -87,7 +104,10 @@ bool is_utf8(std::string_view bytes) noexcept {
 }
 
 std::string escape_name(std::string_view bytes) {
-    if (is_utf8(bytes)) return std::string(bytes);
+    return is_utf8(bytes) ? std::string(bytes) : escape_bytes(bytes);
+}
+
+std::string escape_bytes(std::string_view bytes) {
     constexpr char kHex[] = "0123456789ABCDEF";
     std::string text;
     for (const char c : bytes) {
@@ -102,18 +122,10 @@ std::string escape_name(std::string_view bytes) {
 }
 
 std::string unescape_name(std::string_view text) {
-    std::string bytes;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto code =
-            text[i] == '%' && i + 2 < text.size() ? from_hex(text.substr(i + 1, 2)) : std::nullopt;
-        if (code) {
-            bytes += static_cast<char>((*code)[0]);
-            i += 2;
-        } else {
-            bytes += text[i];
-        }
-    }
-    return bytes;
+    return unescape(text, [](std::string_view form, unsigned char byte) {
+        const auto small = [](char c) { return c >= 'a' && c <= 'z'; };
+        return (byte >= 0x80 || byte == '%') && std::none_of(form.begin(), form.end(), small);
+    });
 }
 
 std::optional<std::string_view> nearest(std::string_view wanted,
@@ -197,6 +209,10 @@ std::string url_encode(std::string_view text) {
         }
     }
     return encoded;
+}
+
+std::string url_decode(std::string_view text) {
+    return unescape(text, [](std::string_view, unsigned char) { return true; });
 }
 
 std::string to_hex(std::span<const unsigned char> bytes) {

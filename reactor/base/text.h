@@ -13,7 +13,10 @@ namespace musher {
 bool is_utf8(std::string_view bytes) noexcept;
 /// The bytes as they are when UTF-8, else with every byte over 0x7f and '%' percent-escaped.
 std::string escape_name(std::string_view bytes);
-/// Undoes escape_name's percent forms.
+/// As escape_name does it, also for bytes that are UTF-8.
+std::string escape_bytes(std::string_view bytes);
+/// Undoes escape_name's own percent forms, %25 and %80 to %FF in capitals, and no others: what
+/// comes of a name that anybody chose holds no new '/', '.' or NUL.
 std::string unescape_name(std::string_view text);
 
 /// The candidate with the smallest edit distance, if it is near enough to be meant.
@@ -26,6 +29,8 @@ bool glob_match(std::string_view pattern, std::string_view name, bool fold_case)
 
 /// Percent-encodes all but letters, digits and - _ . ~ for a URL's query or a form.
 std::string url_encode(std::string_view text);
+/// Undoes every %XX of a URL's part.
+std::string url_decode(std::string_view text);
 
 std::string to_hex(std::span<const unsigned char> bytes);
 /// Nothing unless `text` is an even number of hex digits.

@@ -23,7 +23,7 @@ Result<int> parse_number(std::string_view text, int lowest, int highest, std::st
 Result<RedisTarget> parse_unix(std::string_view rest) {
     RedisTarget target;
     const std::size_t query = rest.find('?');
-    target.unix_path = unescape_name(rest.substr(0, query));
+    target.unix_path = url_decode(rest.substr(0, query));
     if (query != std::string_view::npos) {
         const std::string_view option = rest.substr(query + 1);
         if (!option.starts_with("db=")) {
@@ -43,9 +43,9 @@ Result<RedisTarget> parse_tcp(std::string_view rest) {
     if (at != std::string_view::npos) {
         const std::string_view login = rest.substr(0, at);
         const std::size_t colon = login.find(':');
-        target.user = unescape_name(login.substr(0, colon));
+        target.user = url_decode(login.substr(0, colon));
         if (colon != std::string_view::npos) {
-            target.password = unescape_name(login.substr(colon + 1));
+            target.password = url_decode(login.substr(colon + 1));
         }
         rest.remove_prefix(at + 1);
     }

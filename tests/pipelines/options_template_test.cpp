@@ -124,6 +124,23 @@ TEST_F(Rendering, SaysWhatIsWrongWithAValue) {
               "error: option list: /etc/p/p.yml:1:8: the value is a list, not a list of texts");
 }
 
+TEST_F(Rendering, NoExpressionLeadsAPathOutOfItsFolder) {
+    const std::string refused = ": an expression gives the path a `..` or a NUL byte";
+    const std::string place = "error: option path: /etc/p/p.yml:1:8";
+    for (const char* path : {"/srv/${'..'}", "/srv/${'a/../..'}/x", "/srv/${'../../etc'}",
+                             "/srv/.${'.'}/x", "/srv/${'.'}./x", "/srv/${'.'}${'.'}",
+                             "${'/a/../b'}", "out/${'..'}", "/srv/${'a\\0b'}"}) {
+        EXPECT_EQ(render(std::string("path: \"") + path + "\"", "path"), place + refused) << path;
+    }
+    EXPECT_EQ(render("path: \"${''}/etc\"", "path"),
+              place + ": `''` gives nothing, so that the path begins at the root");
+    EXPECT_EQ(render("path: \"/srv/${event.stem}/../b\"", "path"), "\"/srv/a/../b\"");
+    EXPECT_EQ(render("path: \"/srv/..${event.stem}/...\"", "path"), "\"/srv/..a/...\"");
+    EXPECT_EQ(render("path: \"/srv/${'a/b'}\"", "path"), "\"/srv/a/b\"");
+    EXPECT_EQ(render("path: \"${'/srv/a'}\"", "path"), "\"/srv/a\"");
+    EXPECT_EQ(render("path: \"/srv/$${x}\"", "path"), "\"/srv/${x}\"");
+}
+
 TEST_F(Rendering, NeverShowsOrReadsSecrets) {
     ::setenv("MUSHER_TEST_SECRET", "${event.stem} s3cret", 1);
     EXPECT_EQ(render("key: !env MUSHER_TEST_SECRET", "key"), "\"${event.stem} s3cret\"");

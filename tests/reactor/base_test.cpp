@@ -44,12 +44,18 @@ TEST(Names, BytesThatAreNotUtf8ArePercentEscaped) {
     EXPECT_EQ(escape_name("счёт 1.pdf"), "счёт 1.pdf");
     EXPECT_EQ(escape_name("a\xff%b"), "a%FF%25b");
     EXPECT_EQ(unescape_name("a%FF%25b"), "a\xff%b");
+    EXPECT_EQ(unescape_name("%2E%2e%2F%00%ff%5C"), "%2E%2e%2F%00%ff%5C") << "never escaped so";
+    EXPECT_EQ(escape_bytes("a%ä"), "a%25%C3%A4");
+    EXPECT_EQ(unescape_name(escape_bytes("a%ä")), "a%ä");
     EXPECT_FALSE(is_utf8("\xc0\x80"));
     EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
     EXPECT_FALSE(is_utf8("\xe2\x82"));
     EXPECT_TRUE(is_utf8("\xf0\x9f\x98\x80"));
 }
-TEST(Urls, ArePercentEncoded) { EXPECT_EQ(url_encode("a b&c=ä~"), "a%20b%26c%3D%C3%A4~"); }
+TEST(Urls, ArePercentEncoded) {
+    EXPECT_EQ(url_encode("a b&c=ä~"), "a%20b%26c%3D%C3%A4~");
+    EXPECT_EQ(url_decode("a%20b%26c%3d%C3%A4~%2F%"), "a b&c=ä~/%");
+}
 TEST(Glob, MatchesWholeNames) {
     EXPECT_TRUE(glob_match("*.pdf", "A.PDF", true));
     EXPECT_FALSE(glob_match("*.pdf", "A.PDF", false));

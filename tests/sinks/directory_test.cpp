@@ -75,6 +75,34 @@ Task<void> bytes_that_are_no_text(Loop& loop) {
 }
 TEST(Directory, GivesBackTheBytesOfAName) { test::on_loop(bytes_that_are_no_text); }
 
+Task<void> escapes(Loop& loop) {
+    StepBench bench(loop, directory_spec(), make_directory());
+    bench.write_body("abc");
+    const std::string to = "to: \"" + bench.dir / "out/in/${event.stem}\"";
+    bench.event.facts["stem"] = "%2E%2E%2F%2E%2E%2Fescaped";
+    const Json literal = co_await bench.receipt(to);
+    EXPECT_EQ(literal["target"], bench.dir / "out/in/%2E%2E%2F%2E%2E%2Fescaped/a b.txt");
+    bench.event.facts["name_escaped"] = true;
+    const Json still = co_await bench.receipt(to);
+    EXPECT_EQ(still["target"], literal["target"]) << "no name is ever escaped so";
+    bench.event.facts["name_escaped"] = false;
+    for (const char* stem : {"..", "../../x", "a/../../x"}) {
+        bench.event.facts["stem"] = stem;
+        const Error refused = co_await bench.error(to);
+        EXPECT_EQ(refused.code, Errc::usage) << stem;
+        EXPECT_EQ(refused.message, "an expression gives the path a `..` or a NUL byte");
+        const Error named =
+            co_await bench.error("{ to: \"" + bench.dir / "out" + "\", name: \"${event.stem}\" }");
+        EXPECT_EQ(named.code, Errc::usage) << stem;
+    }
+    EXPECT_EQ(names_in(bench.dir / "out"), std::vector<std::string>{"in"});
+    bench.event.facts = Json{{"name", 5}, {"name_escaped", "yes"}, {"size", 3}};
+    const Json odd = co_await bench.receipt("to: " + bench.dir / "out");
+    EXPECT_EQ(odd["target"], bench.dir / ("out/" + bench.job)) << "facts of an event made by hand";
+    co_await bench.close();
+}
+TEST(Directory, NoNameLeadsOutOfTheFolder) { test::on_loop(escapes); }
+
 Task<void> collisions(Loop& loop) {
     StepBench bench(loop, directory_spec(), make_directory());
     bench.write_body("first");

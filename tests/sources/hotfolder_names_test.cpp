@@ -3,6 +3,7 @@
 
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
+#include "sources/file_facts.h"
 #include "sources/name_rules.h"
 #include "sources/work_path.h"
 
@@ -99,6 +100,21 @@ TEST(WorkPath, GivesTheFirstNameBack) {
             }
         }
     }
+}
+
+TEST(FileFacts, AreAllEscapedOrNone) {
+    const FileSample sample{};
+    const Json plain = file_facts("/in/a%41.ä", "/in/a%41.ä", sample);
+    EXPECT_EQ(plain["name"], "a%41.ä");
+    EXPECT_FALSE(plain.contains("name_escaped"));
+    const Json odd = file_facts("/in/x", "/in/a%41.\xff", sample);
+    EXPECT_EQ(odd["name_escaped"], true);
+    for (const auto& [fact, bytes] :
+         {std::pair("stem", "a%41"), {"name", "a%41.\xff"}, {"ext", "\xff"}, {"dir", "/in"}}) {
+        EXPECT_EQ(unescape_name(odd[fact].get<std::string>()), bytes) << fact;
+    }
+    const Json below = file_facts("/in/x", "/in\xff/a%41", sample);
+    EXPECT_EQ(unescape_name(below["name"].get<std::string>()), "a%41");
 }
 
 TEST(WorkPath, EveryPartOfAClaimFitsTheFileSystem) {
