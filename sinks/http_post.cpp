@@ -182,8 +182,9 @@ const Spec& http_post_spec() {
         "server that knows it does a thing once. Certificates are checked and redirects are not "
         "followed.\n\n"
         "An answer under 300 is success. 401 and 403 hold the pipeline, as do 429, 502, 503 and "
-        "504, whose `Retry-After` is waited for; other answers of `retry_on` are tried again; the "
-        "rest is the item's fault: the job is dead at once.",
+        "504; other answers of `retry_on` are tried again; the rest is the item's fault: the job "
+        "is dead at once. A `Retry-After` (seconds or a date) is waited for, but no longer than "
+        "an hour: the next request then asks again.",
         {
             {.name = "url",
              .type = OptionType::text,

@@ -14,19 +14,22 @@ constexpr Duration kLastProbe = std::chrono::minutes(1);
 
 void Hold::fault(const std::string& sink, const Error& error) {
     const Instant now = clock_.now();
+    asked_until_ = std::max(asked_until_, now + error.retry_after);
     if (!active_) {
         active_ = true;
         faults_ = 0;
         since_ms_ = clock_.wall_ms();
         log::warning("pipeline.held", Json{{"sink", sink}, {"reason", error.text()}});
     } else if (now < probe_at_) {
+        probe_at_ = std::max(probe_at_, asked_until_);
         return;  // a job that was already under way when the hold began
     }
     sink_ = sink;
     reason_ = error.text();
     // Half fixed, half jitter: never a probe storm, never two reactors in step for long.
     const Duration ceiling = std::min(kLastProbe, kFirstProbe * (1 << std::min(faults_, 6)));
-    probe_at_ = now + ceiling / 2 + backoff_delay(ceiling / 2, ceiling / 2, 1);
+    const Duration pause = ceiling / 2 + backoff_delay(ceiling / 2, ceiling / 2, 1);
+    probe_at_ = std::max(now + pause, asked_until_);
     pause_ = 2 * ceiling;
     ++faults_;
 }
@@ -34,7 +37,9 @@ void Hold::fault(const std::string& sink, const Error& error) {
 bool Hold::lift(const std::vector<std::string>& passed_sinks) {
     const bool well = std::find(passed_sinks.begin(), passed_sinks.end(), sink_) !=
                       passed_sinks.end();
-    if (!active_ || !well) return false;
+    // A job that was under way is no proof that the server no longer wants to be left alone.
+    const bool early = clock_.now() < asked_until_;
+    if (!active_ || !well || early) return false;
     active_ = false;
     log::info("pipeline.released", Json{{"sink", sink_}});
     return true;

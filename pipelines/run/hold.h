@@ -14,7 +14,8 @@ class Hold {
   public:
     explicit Hold(const Clock& clock) : clock_(clock) {}
 
-    /// A sink failed for a reason that is not the item's: hold, or hold on for longer.
+    /// A sink failed for a reason that is not the item's: hold, or hold on for longer; at least
+    /// as long as the server asked for with the error's `retry_after`.
     void fault(const std::string& sink, const Error& error);
     /// A job went through these sinks. True: the broken one is among them, it is well again.
     bool lift(const std::vector<std::string>& passed_sinks);
@@ -36,6 +37,7 @@ class Hold {
     int faults_ = 0;
     Instant probe_at_{};
     Duration pause_{};
+    Instant asked_until_{};  // by Retry-After
     std::int64_t since_ms_ = 0;
     std::string sink_;
     std::string reason_;

@@ -32,12 +32,15 @@ struct HttpRequest {
     std::function<bool(std::string_view piece)> on_data;
 };
 
+/// A date far away would hold a pipeline for ever; to ask again each hour harms no server.
+inline constexpr std::chrono::hours kLongestRetryAfter{1};
+
 struct HttpResponse {
     int status = 0;
     std::vector<std::pair<std::string, std::string>> headers;  // names in small letters
     std::string body;
-    bool truncated = false;  // the body was longer than response_limit
-    milliseconds retry_after{0};
+    bool truncated = false;       // the body was longer than response_limit
+    milliseconds retry_after{0};  // at most kLongestRetryAfter
 
     bool ok() const { return status >= 200 && status < 300; }
     /// The first one of that name (small letters), or "".

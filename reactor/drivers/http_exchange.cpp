@@ -213,8 +213,8 @@ Result<HttpResponse> Http::Exchange::result() {
     if (transfer.code != CURLE_OK && !enough_) return fail(failure());
     curl_off_t seconds = 0;
     curl_easy_getinfo(transfer.easy, CURLINFO_RETRY_AFTER, &seconds);
-    // A date far away would hold a job for ever.
-    response_.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(seconds, 0, 24 * 3600));
+    constexpr std::chrono::seconds kMost = kLongestRetryAfter;
+    response_.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(seconds, 0, kMost.count()));
     return std::move(response_);
 }
 

@@ -17,8 +17,14 @@ StepResult receipt(const std::string& target) {
 Task<void> runs_in_order(Loop& loop) {
     Workshop shop(loop);
     std::string order;
-    shop.step("a", false, [&](StepContext&) { order += "a"; return StepResult(); });
-    shop.step("b", true, [&](StepContext&) { order += "b"; return receipt("there"); });
+    shop.step("a", false, [&](StepContext&) {
+        order += "a";
+        return StepResult();
+    });
+    shop.step("b", true, [&](StepContext&) {
+        order += "b";
+        return receipt("there");
+    });
     Scope scope("test", loop.ready(), loop.clock());
     Cancel stop;
     co_await shop.start(scope, stop);
@@ -43,13 +49,19 @@ Task<void> retries_then_dies(Loop& loop) {
     int effects = 0;
     int alarms = 0;
     shop.config().limits.attempts = 3;
-    shop.step("effect", true, [&](StepContext&) { ++effects; return receipt("x"); });
+    shop.step("effect", true, [&](StepContext&) {
+        ++effects;
+        return receipt("x");
+    });
     shop.step("breaks", false, [&](StepContext& context) -> Result<StepResult> {
         ++tries;
         EXPECT_EQ(context.attempt, tries);
         return fail(Errc::failed, "not today");
     });
-    shop.on_failure("alarm", [&](StepContext&) { ++alarms; return StepResult(); });
+    shop.on_failure("alarm", [&](StepContext&) {
+        ++alarms;
+        return StepResult();
+    });
     Scope scope("test", loop.ready(), loop.clock());
     Cancel stop;
     co_await shop.start(scope, stop);
@@ -101,6 +113,30 @@ Task<void> holds_and_recovers(Loop& loop) {
     EXPECT_EQ(shop.dispatcher().counters().retried, 0u) << "a hold spent a try";
 }
 TEST(Dispatcher, ABrokenSinkHoldsThePipelineAndSpendsNoTry) { test::on_loop(holds_and_recovers); }
+
+Task<void> waits_as_asked(Loop& loop) {
+    Workshop shop(loop);
+    constexpr milliseconds kAsked{2500};  // longer than any first pause of a hold
+    std::vector<Instant> calls;
+    shop.step("sink", true, [&](StepContext&) -> Result<StepResult> {
+        calls.push_back(loop.clock().now());
+        if (calls.size() > 1) return receipt("ok");
+        Error busy(Errc::unavailable, "answered 429");
+        busy.retry_after = kAsked;
+        return fail(std::move(busy));
+    });
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.start(scope, stop);
+    co_await shop.put("1");
+    co_await shop.ends(1);
+    EXPECT_EQ(calls.size(), 2u);
+    EXPECT_GE(calls.back() - calls.front(), kAsked);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+}
+TEST(Dispatcher, AHoldLastsAsLongAsTheServerAskedFor) { test::on_loop(waits_as_asked); }
 
 Task<void> step_times_out(Loop& loop) {
     Workshop shop(loop);
@@ -171,8 +207,14 @@ Task<void> gives_up_a_poisonous_job(Loop& loop) {
     Workshop shop(loop, options);
     int runs = 0;
     int alarms = 0;
-    shop.step("deadly", false, [&](StepContext&) { ++runs; return StepResult(); });
-    shop.on_failure("alarm", [&](StepContext&) { ++alarms; return StepResult(); });
+    shop.step("deadly", false, [&](StepContext&) {
+        ++runs;
+        return StepResult();
+    });
+    shop.on_failure("alarm", [&](StepContext&) {
+        ++alarms;
+        return StepResult();
+    });
     co_await shop.store("1");
     co_await lose_it_three_times(loop, shop.queue());
     Scope scope("test", loop.ready(), loop.clock());
@@ -200,7 +242,10 @@ Task<void> stalls_cost_no_try(Loop& loop) {
         order += std::to_string(context.attempt);
         return fail(Errc::failed, "not today");
     });
-    shop.on_failure("alarm", [&](StepContext&) { order += "!"; return StepResult(); });
+    shop.on_failure("alarm", [&](StepContext&) {
+        order += "!";
+        return StepResult();
+    });
     co_await shop.store("1");
     CycleIn in;
     in.claim = 1;

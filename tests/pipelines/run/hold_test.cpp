@@ -1,0 +1,51 @@
+// Hold: when the next probe may go, and what lifts it.
+#include "pipelines/run/hold.h"
+
+#include <gtest/gtest.h>
+
+namespace musher {
+namespace {
+
+using std::chrono::seconds;
+
+Error busy(milliseconds retry_after) {
+    Error error(Errc::unavailable, "answered 503");
+    error.retry_after = retry_after;
+    return error;
+}
+
+TEST(Hold, ProbesOneJobAtATimeAndLongerApart) {
+    ManualClock clock;
+    Hold hold(clock);
+    EXPECT_EQ(hold.allowance(4, 0), 4u);
+    hold.fault("sink", busy(seconds(0)));
+    EXPECT_EQ(hold.allowance(4, 0), 0u);
+    EXPECT_LE(hold.probe_at() - clock.now(), seconds(1));
+    clock.advance(seconds(1));
+    EXPECT_EQ(hold.allowance(4, 0), 1u);
+    EXPECT_EQ(hold.allowance(4, 1), 0u) << "the probe is under way";
+    hold.lift({"sink"});
+    EXPECT_FALSE(hold.active());
+}
+
+TEST(Hold, WaitsAsLongAsTheServerAskedFor) {
+    ManualClock clock;
+    Hold hold(clock);
+    hold.fault("sink", busy(seconds(90)));
+    EXPECT_EQ(hold.probe_at() - clock.now(), seconds(90));
+    hold.lift({"sink"});
+    EXPECT_TRUE(hold.active()) << "a job that was under way got through before it";
+    hold.fault("sink", busy(seconds(120)));
+    EXPECT_EQ(hold.probe_at() - clock.now(), seconds(120)) << "another one was told to wait longer";
+    hold.fault("sink", busy(seconds(3)));
+    EXPECT_EQ(hold.probe_at() - clock.now(), seconds(120));
+    clock.advance(seconds(119));
+    EXPECT_EQ(hold.allowance(4, 0), 0u);
+    clock.advance(seconds(1));
+    EXPECT_EQ(hold.allowance(4, 0), 1u);
+    hold.lift({"sink"});
+    EXPECT_FALSE(hold.active());
+}
+
+}  // namespace
+}  // namespace musher
