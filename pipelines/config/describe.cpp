@@ -101,10 +101,14 @@ constexpr std::string_view kValues = R"(## Values
 | text | anything but a list or a map |
 | texts | a text, or a list of them |
 | path | a relative one begins at the folder of the file that names it; `~` is not expanded |
-| secret | `!env NAME` or `!file PATH`, never the secret itself |
+| secret | `!env NAME` or `!file PATH` of a private file, never the secret itself |
 | connection | a name under `connections` of musher.yml |
 | expression | Lua, alone: `event.size > 10*MiB` |
 | steps | a list of `- NAME: { options }` |
+
+A secret's file, or a key file, is private when nobody but its owner may read or write it (0600,
+0400); where root owns it, as it does credentials of systemd, its group may read it too (0440,
+0640). `!file` gives other options, a query or a message, from any file.
 
 An option that may hold ${…} is rendered for every job: each `${expression}` in its text is
 replaced, and a text that is one `${…}` and nothing else keeps the type of its value. `$${` is a

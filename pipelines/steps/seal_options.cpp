@@ -6,10 +6,10 @@ const std::vector<Option>& seal_option_table() {
     static const std::vector<Option> kTable = {
         {.name = "key",
          .type = OptionType::secret,
-         .help = "the key: 32 raw bytes or 64 hex digits, from !env or !file"},
+         .help = "the key: 32 raw bytes or 64 hex digits, from !env or a private !file"},
         {.name = "key_file",
          .type = OptionType::path,
-         .help = "a file with the key; mode 0600, read for each job"},
+         .help = "a file with the key; private (mode 0600), read for each job"},
         {.name = "aad",
          .type = OptionType::text,
          .help = "text that must be the same to unseal; it is not stored",

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "reactor/base/private_file.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -79,6 +80,7 @@ class Reader {
     Json read_integer(const Value& value);
     Json read_text(const Value& value);
     Json read_path(const Value& value);
+    Json read_secret(const Value& value);
     Json read_choice(const Value& value);
     Json read_duration(const Value& value);
     Json read_range(const Value& value);
@@ -158,6 +160,22 @@ Json Reader::read_path(const Value& value) {
     std::error_code failed;
     const std::filesystem::path folder = std::filesystem::path(*value.at.file).parent_path();
     return (std::filesystem::absolute(folder / value.text, failed)).lexically_normal().string();
+}
+
+/// Only options that are secrets by their type want their file private: a query or a message may
+/// come from !file as well.
+Json Reader::read_secret(const Value& value) {
+    constexpr std::string_view kTag = "!file ";
+    if (!value.origin.starts_with(kTag) || !value.at.file) return read_text(value);
+    const std::filesystem::path folder = std::filesystem::path(*value.at.file).parent_path();
+    const std::string path = (folder / value.origin.substr(kTag.size())).string();
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) return read_text(value);  // it was read already
+    const Result<void> closed = check_private(info, "the secret file " + path, path);
+    if (closed) return read_text(value);
+    return refuse(value, "exposed_secret",
+                  fmt::format("`{}`: {}", option_.name, closed.error().message),
+                  closed.error().hint);
 }
 
 Json Reader::read_choice(const Value& value) {
@@ -263,7 +281,7 @@ Json Reader::read(const Value& value) {
         case OptionType::expression:
             return read_text(value);
         case OptionType::secret:
-            if (value.secret) return read_text(value);
+            if (value.secret) return read_secret(value);
             return refuse(
                 value, "literal_secret",
                 fmt::format("`{}` is a secret and must not stand in the file", option_.name),

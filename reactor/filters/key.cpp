@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "reactor/base/fd.h"
+#include "reactor/base/private_file.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -38,15 +39,15 @@ Result<Key> Key::parse(std::string_view text) {
 }
 
 Result<Key> Key::from_file(const std::string& path) {
-    MUSHER_TRY(const Fd file, Fd::open(path, O_RDONLY));
-    struct stat info {};
+    // Opening a pipe would wait for its writer.
+    MUSHER_TRY(const Fd file, Fd::open(path, O_RDONLY | O_NONBLOCK));
+    struct stat info{};
     if (::fstat(file.get(), &info) != 0) return fail(errno_error(errno, "reading " + path));
-    if ((info.st_mode & 077) != 0) {
-        return fail(Errc::denied,
-                    fmt::format("the key file {} can be read by others (mode {:04o})", path,
-                                info.st_mode & 07777u),
-                    "chmod 600 " + path);
+    if (!S_ISREG(info.st_mode)) {
+        return fail(Errc::usage, fmt::format("the key file {} is {}", path,
+                                             S_ISDIR(info.st_mode) ? "a folder" : "not a file"));
     }
+    MUSHER_DO(check_private(info, "the key file " + path, path));
     if (info.st_uid != ::geteuid() && info.st_uid != 0) {
         return fail(Errc::denied, "the key file " + path + " belongs to another user",
                     "chown it to the user that musher runs as");

@@ -15,7 +15,8 @@ class Key {
 
     /// 32 raw bytes or 64 hex digits, one final newline allowed; `usage` otherwise.
     static Result<Key> parse(std::string_view text);
-    /// Reads a key file. `denied` when others may read it or somebody else but root owns it.
+    /// Reads a key file. `denied` when it is not private (check_private) or somebody else but root
+    /// owns it; `usage` when it is no regular file.
     static Result<Key> from_file(const std::string& path);
 
     Key(const Key&) = default;

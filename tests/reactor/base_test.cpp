@@ -3,6 +3,7 @@
 
 #include "reactor/base/clock.h"
 #include "reactor/base/json.h"
+#include "reactor/base/private_file.h"
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
 
@@ -51,6 +52,24 @@ TEST(Names, BytesThatAreNotUtf8ArePercentEscaped) {
     EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
     EXPECT_FALSE(is_utf8("\xe2\x82"));
     EXPECT_TRUE(is_utf8("\xf0\x9f\x98\x80"));
+}
+TEST(PrivateFile, OnlyRootMayLetItsGroupRead) {
+    const auto verdict = [](uid_t owner, mode_t mode) {
+        struct stat info{};
+        info.st_uid = owner;
+        info.st_mode = mode;
+        const Result<void> closed = check_private(info, "the key k", "/etc/k");
+        return closed ? "" : closed.error().message + "; " + closed.error().hint;
+    };
+    for (const mode_t mode : {0600u, 0400u, 0700u}) EXPECT_EQ(verdict(1000, S_IFREG | mode), "");
+    for (const mode_t mode : {0400u, 0440u, 0640u}) EXPECT_EQ(verdict(0, S_IFREG | mode), "");
+    EXPECT_EQ(verdict(1000, S_IFREG | 0640),
+              "the key k can be read by others (mode 0640); chmod 600 /etc/k");
+    EXPECT_EQ(verdict(0, S_IFREG | 0444),
+              "the key k can be read by others (mode 0444); chmod 600 /etc/k");
+    EXPECT_EQ(verdict(0, S_IFREG | 0660),
+              "the key k can be changed by others (mode 0660); chmod 600 /etc/k");
+    EXPECT_EQ(verdict(1000, S_IFIFO | 0644), "") << "a pipe's mode says nothing";
 }
 TEST(Urls, ArePercentEncoded) {
     EXPECT_EQ(url_encode("a b&c=ä~"), "a%20b%26c%3D%C3%A4~");

@@ -101,7 +101,7 @@ Task<void> xz_damage(Loop& loop) {
     EXPECT_EQ(plain.message, "not an .xz file");
     const std::string large = co_await through(steps.compress, text_of(100'000), "level: 9");
     const Error tight = co_await refused(steps.expand, large, "memory_limit: 1MiB");
-    EXPECT_EQ(tight.hint, "raise memory_limit");
+    EXPECT_EQ(tight.hint, "raise `memory_limit` to 65MiB");
     for (const char* wrong : {"level: 10", "level: -1", "threads: 257", "block: -1"}) {
         const Error option = co_await refused(steps.compress, "", wrong);
         EXPECT_EQ(option.code, Errc::usage) << wrong;
@@ -169,8 +169,13 @@ Task<void> keys(Loop& loop) {
     EXPECT_NE(open.message.find("can be read by others (mode 0644)"), std::string::npos);
     EXPECT_TRUE(open.hint.starts_with("chmod 600 ")) << open.hint;
     const Error group =
-        co_await refused(steps.seal, "x", "key_file: " + steps.key_file(kKey, "640"));
+        co_await refused(steps.seal, "x", "key_file: " + steps.key_file(kKey, "660"));
     EXPECT_EQ(group.code, Errc::denied);
+    const Error folder = co_await refused(steps.seal, "x", "key_file: /etc");
+    EXPECT_EQ(folder.message, "the key file /etc is a folder");
+    const Error open_secret =
+        co_await refused(steps.seal, "x", "key: !file " + steps.key_file(kKey, "604"));
+    EXPECT_NE(open_secret.message.find("can be read by others (mode 0604)"), std::string::npos);
     const Error missing = co_await refused(steps.seal, "x", "key_file: /nowhere/key");
     EXPECT_EQ(missing.code, Errc::not_found);
     const Error none = co_await refused(steps.seal, "x", "aad: x");
