@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <thread>
+#include <vector>
+
+#include "reactor/base/clock.h"
 
 namespace musher {
 
@@ -34,7 +37,11 @@ class XzFilter final : public Filter {
   private:
     Result<bool> step(ByteView& input, Slice& out, lzma_action action);
     Failure failure(lzma_ret code) const;
+    Failure too_tight() const;
+    std::uint64_t first_need() const;
 
+    static constexpr std::size_t kHead = LZMA_STREAM_HEADER_SIZE + LZMA_BLOCK_HEADER_SIZE_MAX;
+    std::vector<std::uint8_t> head_;  // of what is expanded, up to the end of the first header
     lzma_stream stream_ = LZMA_STREAM_INIT;
     bool encodes_;
     bool more_output_ = false;
@@ -57,6 +64,43 @@ Result<bool> XzFilter::step(ByteView& input, Slice& out, lzma_action action) {
     return failure(code);
 }
 
+/// What the threaded decoder does not tell: the need of the first block, by its header. 0 when the
+/// fault lies further on.
+std::uint64_t XzFilter::first_need() const {
+    const auto* const bytes = head_.data() + LZMA_STREAM_HEADER_SIZE;
+    lzma_stream_flags flags{};
+    if (stream_.total_out > 0 || head_.size() <= LZMA_STREAM_HEADER_SIZE ||
+        lzma_stream_header_decode(&flags, head_.data()) != LZMA_OK) {
+        return 0;
+    }
+    lzma_filter filters[LZMA_FILTERS_MAX + 1];
+    lzma_block block{};
+    block.filters = filters;
+    block.check = flags.check;
+    block.header_size = lzma_block_header_size_decode(*bytes);
+    if (head_.size() < LZMA_STREAM_HEADER_SIZE + block.header_size ||
+        lzma_block_header_decode(&block, nullptr, bytes) != LZMA_OK) {
+        return 0;
+    }
+    const std::uint64_t need = lzma_raw_decoder_memusage(filters);
+    lzma_filters_free(filters, nullptr);
+    return need == UINT64_MAX ? 0 : need;
+}
+
+Failure XzFilter::too_tight() const {
+    constexpr std::uint64_t kMiB = 1 << 20;
+    const std::string limit = format_size(lzma_memlimit_get(&stream_));
+    const std::uint64_t need = (first_need() + kMiB - 1) / kMiB * kMiB;
+    if (need == 0) {
+        return fail(Errc::corrupt, ".xz data needs more memory to expand than the limit, " + limit,
+                    "raise `memory_limit`");
+    }
+    return fail(Errc::corrupt,
+                fmt::format(".xz data needs {} of memory to expand, and the limit is {}",
+                            format_size(need), limit),
+                fmt::format("raise `memory_limit` to {}", format_size(need)));
+}
+
 Failure XzFilter::failure(lzma_ret code) const {
     const std::uint64_t at = stream_.total_in;
     switch (code) {
@@ -70,10 +114,7 @@ Failure XzFilter::failure(lzma_ret code) const {
         case LZMA_OPTIONS_ERROR:
             return fail(Errc::corrupt, ".xz data uses options that liblzma does not know");
         case LZMA_MEMLIMIT_ERROR:
-            return fail(Errc::corrupt,
-                        fmt::format(".xz data needs {} MiB to expand, more than the limit",
-                                    (lzma_memusage(&stream_) >> 20) + 1),
-                        "raise memory_limit");
+            return too_tight();
         case LZMA_MEM_ERROR:
             return fail(Errc::unavailable, "out of memory in liblzma");
         default:
@@ -82,6 +123,10 @@ Failure XzFilter::failure(lzma_ret code) const {
 }
 
 Result<void> XzFilter::push(ByteView& input, Slice& out) {
+    if (!encodes_ && stream_.total_in == head_.size() && head_.size() < kHead) {
+        const ByteView more = input.first(std::min(input.size(), kHead - head_.size()));
+        head_.insert(head_.end(), more.begin(), more.end());
+    }
     MUSHER_TRY(const bool ended, step(input, out, LZMA_RUN));
     if (ended) return fail(Errc::internal, "liblzma ended early");
     return {};
@@ -105,9 +150,8 @@ Result<std::unique_ptr<Filter>> make_xz_encoder(const XzEncodeOptions& options) 
     while (mt.threads > 1 && lzma_stream_encoder_mt_memusage(&mt) > options.memory) --mt.threads;
     auto filter = std::make_unique<XzFilter>(true);
     if (const lzma_ret code = lzma_stream_encoder_mt(filter->stream(), &mt); code != LZMA_OK) {
-        return fail(Errc::usage,
-                    fmt::format("xz refuses level {} with block {}", options.level,
-                                options.block_bytes));
+        return fail(Errc::usage, fmt::format("xz refuses level {} with block {}", options.level,
+                                             options.block_bytes));
     }
     return std::unique_ptr<Filter>(std::move(filter));
 }

@@ -1,4 +1,6 @@
 // xz filters against liblzma's rules and the real xz program.
+#include "reactor/filters/xz.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -6,7 +8,6 @@
 #include <random>
 
 #include "reactor/base/fd.h"
-#include "reactor/filters/xz.h"
 #include "tests/support/filter_drive.h"
 #include "tests/support/temp_dir.h"
 
@@ -69,7 +70,24 @@ TEST(Xz, DamageIsCorruptAndSaysWhat) {
     const auto tight = make_xz_decoder(XzDecodeOptions{.memory_limit = 1 << 20, .threads = 1});
     const auto refused = drive(**tight, packed, 1 << 20, 1 << 20);
     ASSERT_FALSE(refused.has_value());
-    EXPECT_EQ(refused.error().hint, "raise memory_limit");
+    EXPECT_EQ(refused.error().message,
+              ".xz data needs 2MiB of memory to expand, and the limit is 1MiB");
+    EXPECT_EQ(refused.error().hint, "raise `memory_limit` to 2MiB");
+}
+
+TEST(Xz, TellsTheMemoryThatABodyNeeds) {
+    const auto pack = make_xz_encoder(XzEncodeOptions{.level = 6});
+    const std::string packed = drive(**pack, words(50'000), 1 << 20, 1 << 20).value();
+    const auto tight = make_xz_decoder(XzDecodeOptions{.memory_limit = 8 << 20, .threads = 1});
+    const auto bytewise = drive(**tight, packed, 1, 1 << 20);
+    EXPECT_EQ(bytewise.error().hint, "raise `memory_limit` to 9MiB") << "byte by byte";
+    const auto enough = make_xz_decoder(XzDecodeOptions{.memory_limit = 9 << 20, .threads = 1});
+    EXPECT_TRUE(drive(**enough, packed, 1 << 20, 1 << 20).has_value()) << "the figure was too low";
+    const std::string small =
+        drive(**make_xz_encoder(XzEncodeOptions{.level = 0}), "small", 1 << 20, 1 << 20).value();
+    const auto later = make_xz_decoder(XzDecodeOptions{.memory_limit = 1 << 20, .threads = 1});
+    EXPECT_EQ(drive(**later, small + packed, 1 << 20, 1 << 20).error().hint, "raise `memory_limit`")
+        << "of a second stream nobody knows the need";
 }
 
 }  // namespace
