@@ -137,6 +137,7 @@ class HttpPost final : public Step {
         if (body) {
             if (context.body.path.empty()) return fail(Errc::usage, "this job carries no file");
             request.body_file = context.body.path;
+            request.body_identity = context.body.identity;
         } else if (!form.is_null()) {
             request.body = form_encoded(form);
             type = "application/x-www-form-urlencoded";

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "reactor/base/fd.h"
 #include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
@@ -13,7 +15,7 @@ namespace musher {
 namespace {
 Result<Json> read_facts(const std::string& file) {
     MUSHER_TRY(const Fd opened, Fd::open(file, O_RDONLY | O_NONBLOCK));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(opened.get(), &info) != 0) return fail(errno_error(errno, "reading " + file));
     if (!S_ISREG(info.st_mode)) return fail(Errc::usage, escape_name(file) + " is not a file");
     return file_facts(file, file, hotfolder::sample_of(info));
@@ -67,9 +69,14 @@ Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts) {
     event.kind = "emit";
     event.facts = Json::object();
     if (!file.empty()) {
-        auto read = [&file] { return read_facts(file); };
+        auto read = [&]() -> Result<Json> {
+            // Steps follow no link, but who names one here means what it leads to.
+            std::error_code failed;
+            event.file = std::filesystem::canonical(file, failed);
+            if (failed) event.file = file;
+            return read_facts(file);
+        };
         MUSHER_CO_TRY(event.facts, co_await offload(loop, read));
-        event.file = file;
     }
     for (const auto& [key, value] : facts.items()) MUSHER_CO_DO(check_fact(key, value));
     event.facts.update(facts);

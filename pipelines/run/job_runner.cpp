@@ -28,6 +28,7 @@ JobRunner::JobRunner(const Surroundings& around, const Program& program, JobQueu
       // Of this attempt alone: one whose lease ran out may still be on its way to its end.
       scratch_(fmt::format("{}/{}.{}", around.scratch_root, claim.job.id, claim.attempt)) {
     body_.path = claim.job.event.file;
+    body_.identity = identity_of(claim.job.event.facts);
     body_.size = size_in(claim.job.event.facts, "size");
 }
 
@@ -166,14 +167,13 @@ Task<Result<void>> JobRunner::materialize(Cancel& cancel) {
     const std::string target = scratch_ + "/body-" + std::to_string(++scratch_files_);
     const Instant began = around_.loop.clock().now();
     Chain chain(around_.loop, filters);
-    MUSHER_CO_TRY(const ChainResult made, co_await chain.file_to_file(body_.path, target, cancel));
+    MUSHER_CO_TRY(const ChainResult made,
+                  co_await chain.file_to_file(body_.path, target, cancel, body_.identity));
     note_filters(filters);
     for (const std::string& id : fused_) {
         story_.tell("ran", id, around_.loop.clock().now() - began, "");
     }
-    body_.path = target;
-    body_.size = made.bytes_out;
-    body_.sha256 = made.sha256_out;
+    body_ = Body{target, made.bytes_out, made.sha256_out, {}};
     in_sink_ = was_in_sink;
     co_return Result<void>();
 }

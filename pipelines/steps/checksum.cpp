@@ -48,7 +48,7 @@ class Checksum final : public Step {
                       co_await context.loop.heavy().acquire(context.cancel));
         Fd file;
         auto open = [&]() -> Result<void> {
-            MUSHER_TRY(file, Fd::open(context.body.path, O_RDONLY));
+            MUSHER_TRY(file, open_body(context.body.path, context.body.identity));
             return {};
         };
         MUSHER_CO_DO(co_await offload(context.loop, open));
@@ -64,8 +64,7 @@ class Checksum final : public Step {
         std::transform(expected.begin(), expected.end(), expected.begin(),
                        [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
         if (!expected.empty() && expected != hex) {
-            co_return fail(Errc::corrupt,
-                           algorithm + " is " + hex + ", expected " + expected,
+            co_return fail(Errc::corrupt, algorithm + " is " + hex + ", expected " + expected,
                            "the file is not the one that was announced");
         }
         if (kind == DigestKind::sha256) context.body.sha256 = hex;

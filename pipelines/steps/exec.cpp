@@ -88,11 +88,16 @@ class Exec final : public Step {
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
         MUSHER_CO_TRY(ChildSpec spec, plan(context, options));
         std::string own = context.scratch + "/" + context.step + "-XXXXXX";
-        auto make_own = [&own]() -> Result<void> {
-            if (mkdtemp(own.data())) return {};
-            return fail(errno_error(errno, "creating " + own));
+        const bool reads_body = options.text("stdin") == "body";
+        Fd body;
+        auto prepare = [&]() -> Result<void> {
+            if (!mkdtemp(own.data())) return fail(errno_error(errno, "creating " + own));
+            if (!reads_body) return {};
+            MUSHER_TRY(body, open_body(context.body.path, context.body.identity));
+            return {};
         };
-        MUSHER_CO_DO(co_await offload(context.loop, make_own));
+        MUSHER_CO_DO(co_await offload(context.loop, prepare));
+        spec.stdin_fd = body.get();
         spec.cwd = own;
         if (spec.out.to == ChildOutput::To::file) spec.out.path = own + ".out";
         MUSHER_CO_TRY(const ChildExit ended,
@@ -130,7 +135,6 @@ class Exec final : public Step {
         }
         if (options.text("stdin") == "body") {
             if (context.body.path.empty()) return fail(Errc::usage, "this job carries no file");
-            spec.stdin_file = context.body.path;
         }
         const std::string mode = options.text("stdout");
         if (mode == "log") spec.out = ChildOutput::capture_last(limits::kOutputBytes);
@@ -186,7 +190,7 @@ class Exec final : public Step {
             return static_cast<std::uint64_t>(size);
         };
         MUSHER_CO_TRY(const std::uint64_t size, co_await offload(context.loop, size_of));
-        context.body = Body{path, size, ""};
+        context.body = Body{path, size, "", {}};
         co_return Result<void>();
     }
 };

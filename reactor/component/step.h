@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "reactor/base/body_file.h"
 #include "reactor/component/connections.h"
 #include "reactor/component/event.h"
 #include "reactor/component/pool.h"
@@ -15,11 +16,13 @@
 
 namespace musher {
 
-/// The job's one body: a file. Filters and exec replace it by a scratch file.
+/// The job's one body: a file. Filters and exec replace it by a scratch file. Only open_body()
+/// opens it.
 struct Body {
-    std::string path;         // empty: the event carries no file
+    std::string path;  // empty: the event carries no file
     std::uint64_t size = 0;
-    std::string sha256;       // hex, "" until somebody computed it
+    std::string sha256;     // hex, "" until somebody computed it
+    FileIdentity identity;  // of the original; unknown of scratch files
 };
 
 /// Proof that a sink did its work; stored with the job before the next step runs.
@@ -36,7 +39,7 @@ struct Receipt {
 };
 
 struct StepResult {
-    Json outputs = Json::object();   // seen as steps.ID
+    Json outputs = Json::object();  // seen as steps.ID
     std::optional<Receipt> receipt = std::nullopt;
 };
 
@@ -45,14 +48,14 @@ struct StepContext {
     Loop& loop;
     Cancel& cancel;
     const Event& event;
-    const std::string& job;       // id: idempotence keys come from it
+    const std::string& job;  // id: idempotence keys come from it
     const std::string& pipeline;
-    const std::string& step;      // id of this step
-    int attempt;                  // from 1
+    const std::string& step;  // id of this step
+    int attempt;              // from 1
     Body& body;
-    const std::string& scratch;   // a folder of this attempt's own, removed after it
+    const std::string& scratch;  // a folder of this attempt's own, removed after it
     const Connections& connections;
-    Pool& pool;                   // live clients shared by all jobs of the reactor
+    Pool& pool;  // live clients shared by all jobs of the reactor
     std::function<void(int percent, const std::string& text)> progress;
 };
 

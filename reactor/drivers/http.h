@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "reactor/base/body_file.h"
 #include "reactor/loop/loop.h"
 
 namespace musher {
@@ -20,6 +21,7 @@ struct HttpRequest {
     std::vector<std::string> headers;  // "Name: value"
     std::string body;                  // sent when not empty …
     std::string body_file;             // … or this file, in slices, never whole in memory
+    FileIdentity body_identity;        // for open_body()
     std::string unix_socket;           // connects there, whatever the URL's host
     std::string ca_file;               // instead of the system's certificates; checking stays on
     Duration connect_timeout = std::chrono::seconds(10);

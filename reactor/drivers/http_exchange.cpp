@@ -121,10 +121,9 @@ Result<void> Http::Exchange::prepare_headers() {
 }
 
 Result<std::uint64_t> Http::Exchange::open_body() {
-    MUSHER_TRY(body_, Fd::open(request_.body_file, O_RDONLY));
+    MUSHER_TRY(body_, musher::open_body(request_.body_file, request_.body_identity));
     struct stat facts{};
     if (fstat(body_.get(), &facts) != 0) return fail(errno_error(errno, request_.body_file));
-    if (!S_ISREG(facts.st_mode)) return fail(Errc::usage, request_.body_file + " is not a file");
     return static_cast<std::uint64_t>(facts.st_size);
 }
 

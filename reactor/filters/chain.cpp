@@ -47,7 +47,7 @@ struct Chain::Pump {
     std::vector<Stage> stages;
     Slice produced{limits::kSliceBytes};
     Slice consumed{limits::kSliceBytes};
-    int budget = 0;        // slices that this turn may still read
+    int budget = 0;  // slices that this turn may still read
     bool ended = false;
     ChainResult result;
 
@@ -139,14 +139,14 @@ Task<Result<ChainResult>> Chain::run(const Fd& input, const Fd& output, Cancel& 
     co_return pump.result;
 }
 
-Task<Result<ChainResult>> Chain::file_to_file(std::string input, std::string output,
-                                              Cancel& cancel) {
+Task<Result<ChainResult>> Chain::file_to_file(std::string input, std::string output, Cancel& cancel,
+                                              FileIdentity expected) {
     struct Files {
         Fd in, out;
     };
     auto open = [&]() -> Result<Files> {
         Files files;
-        MUSHER_TRY(files.in, Fd::open(input, O_RDONLY));
+        MUSHER_TRY(files.in, open_body(input, expected));
         MUSHER_TRY(files.out, Fd::open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600));
         return files;
     };

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "reactor/base/body_file.h"
 #include "reactor/base/digest.h"
-#include "reactor/base/fd.h"
 #include "reactor/filters/filter.h"
 #include "reactor/loop/loop.h"
 
@@ -16,7 +16,7 @@ namespace musher {
 struct ChainResult {
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
-    std::string sha256_out;   // hex, of what was written
+    std::string sha256_out;  // hex, of what was written
 };
 
 /// One use. Holds one slice per filter and two for output, whatever the file's size. While a
@@ -30,9 +30,10 @@ class Chain {
     /// Reads `input` from its start to its end and appends to `output`, both open. A Cancel is
     /// heard between slices. On error `output` holds a part; the caller drops it.
     Task<Result<ChainResult>> run(const Fd& input, const Fd& output, Cancel& cancel);
-    /// The same with paths; `output` is created (0600) and removed again on error. Not synced:
-    /// for scratch files.
-    Task<Result<ChainResult>> file_to_file(std::string input, std::string output, Cancel& cancel);
+    /// The same with paths; `input` is opened by open_body(), `output` is created (0600) and
+    /// removed again on error. Not synced: for scratch files.
+    Task<Result<ChainResult>> file_to_file(std::string input, std::string output, Cancel& cancel,
+                                           FileIdentity expected = {});
 
     /// Called on the loop with the bytes read so far.
     void on_progress(std::function<void(std::uint64_t bytes_in)> progress) {

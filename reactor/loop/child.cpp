@@ -55,10 +55,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     return all;
 }
 
-uv_stdio_container_t stdio_of(const Fd& fd) {
+uv_stdio_container_t stdio_of(int fd) {
     uv_stdio_container_t container{};
-    container.flags = fd ? UV_INHERIT_FD : UV_IGNORE;
-    container.data.fd = fd.get();
+    container.flags = fd >= 0 ? UV_INHERIT_FD : UV_IGNORE;
+    container.data.fd = fd;
     return container;
 }
 
@@ -142,8 +142,8 @@ Result<Fd> Child::spawn(const ChildSpec& spec) {
     std::vector<std::string> env = environment(spec);
     const std::vector<char*> argv_pointers = pointers(argv);
     const std::vector<char*> env_pointers = pointers(env);
-    uv_stdio_container_t stdio[] = {stdio_of(in), stdio_of(out), stdio_of(err),
-                                    stdio_of(status.theirs)};
+    uv_stdio_container_t stdio[] = {stdio_of(in ? in.get() : spec.stdin_fd), stdio_of(out.get()),
+                                    stdio_of(err.get()), stdio_of(status.theirs.get())};
     static_assert(std::size(stdio) == kLauncherStatusFd + 1);
     uv_process_options_t options{};
     options.file = "/proc/self/exe";

@@ -58,7 +58,6 @@ bool apply(std::string_view name, const char* text) {
     std::from_chars(text, text + std::strlen(text), value);
     constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC;
     if (name == "cwd") return ::chdir(text) == 0;
-    if (name == "in") return open_as(0, text, O_RDONLY);
     if (name == "out") return open_as(1, text, kWrite);
     if (name == "err") return open_as(2, text, kWrite);
     // The soft limit sends SIGXCPU, the hard one a second later KILL.
@@ -130,7 +129,6 @@ std::vector<std::string> launcher_argv(const ChildSpec& spec) {
     const auto bound = [&argv](const char* name, std::uint64_t value) {
         if (value != 0) argv.push_back(std::string(name) + "=" + std::to_string(value));
     };
-    text("in", spec.stdin_file);
     text("out", spec.out.path);
     text("err", spec.err.path);
     text("cwd", spec.cwd);

@@ -37,9 +37,9 @@ struct ChildSpec {
     std::map<std::string, std::string> env;
     /// Taken over from musher's own environment where `env` is silent.
     std::vector<std::string> inherit = {"PATH", "LANG", "TZ"};
-    std::string cwd;                         // empty: musher's
-    std::string stdin_file;                  // empty: nothing to read
-    std::optional<std::string> stdin_bytes;  // instead of stdin_file
+    std::string cwd;    // empty: musher's
+    int stdin_fd = -1;  // the caller's, open until it runs; -1: nothing to read
+    std::optional<std::string> stdin_bytes;  // instead of stdin_fd
     ChildOutput out;
     ChildOutput err;
     ChildLimits limits;

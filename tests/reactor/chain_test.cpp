@@ -210,7 +210,7 @@ TEST(Chain, AFaultLeavesNoOutput) {
     Bench bench;
     bench.put(std::string(3 * kSlice, 'x'));
     Failure missing{Errc::not_found, bench.dir / "none", bench.out(), {}};
-    Failure folder{Errc::failed, bench.dir.path(), bench.out(), {}};
+    Failure folder{Errc::usage, bench.dir.path(), bench.out(), {}};
     Failure no_place{Errc::not_found, bench.in(), bench.dir / "none/out", {}};
     test::on_loop(fails, bench, missing);
     test::on_loop(fails, bench, folder);

@@ -37,7 +37,13 @@ Task<void> payloads(Loop& loop, HttpServer& server) {
     EXPECT_EQ(body["bytes"], 3);
     EXPECT_EQ(body["sha256"], "beef");
 
+    std::filesystem::rename(bench.body.path, bench.dir / "secret");
+    std::filesystem::create_symlink(bench.dir / "secret", bench.body.path);
+    const Json link = co_await bench.receipt(url + "body: true");
+    EXPECT_EQ(link, bench.body.path + " is a link");
+
     const std::vector<Json> seen = server.requests();
+    EXPECT_EQ(seen.size(), 3u);
     EXPECT_EQ(seen[0]["headers"]["content-type"], "application/json");
     EXPECT_EQ(seen[0]["headers"]["idempotency-key"], "0190-job/step");
     EXPECT_EQ(seen[1]["headers"]["content-type"], "application/x-www-form-urlencoded");

@@ -28,6 +28,10 @@ Task<void> inputs(Loop& loop) {
     EXPECT_EQ(argv["exit_code"], 0);
     const Json in = co_await bench.receipt("{ argv: cat, stdin: body }");
     EXPECT_EQ(in["output"], "line\n");
+    std::filesystem::rename(bench.body.path, bench.dir / "secret");
+    std::filesystem::create_symlink(bench.dir / "secret", bench.body.path);
+    const Error link = co_await bench.error("{ argv: cat, stdin: body }");
+    EXPECT_EQ(link.text(), bench.body.path + " is a link");
     const Json none = co_await bench.receipt("argv: cat");
     EXPECT_EQ(none["output"], "");
     const Json env = co_await bench.receipt(
