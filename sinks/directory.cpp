@@ -49,21 +49,6 @@ Result<void> parse_owner(const std::string& text, Publication& into) {
     return {};
 }
 
-/// Made with its parents when it is missing.
-Result<void> ensure_folder(const std::string& folder) {
-    struct stat info{};
-    if (::stat(folder.c_str(), &info) == 0) {
-        if (S_ISDIR(info.st_mode)) return {};
-        return fail(Errc::denied, folder + " is not a folder");
-    }
-    const Result<void> made = make_folders(folder);
-    if (made) return {};
-    Error error = made.error();
-    error.code = error.code == Errc::not_found ? Errc::unavailable : error.code;
-    error.hint = "create it, or mount what belongs there";
-    return fail(std::move(error));
-}
-
 class Directory final : public Step {
   public:
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
@@ -74,6 +59,7 @@ class Directory final : public Step {
         }
         MUSHER_CO_TRY(Publication wanted, plan(context, options));
         wanted.source = context.body.path;
+        wanted.identity = context.body.identity;
         co_return co_await publish(context, std::move(wanted));
     }
 
@@ -106,8 +92,8 @@ class Directory final : public Step {
         Fd input;
         const std::uint64_t reserved = filters.empty() ? context.body.size : 0;
         auto open = [&]() -> Result<void> {
-            MUSHER_TRY(input, Fd::open(context.body.path, O_RDONLY));
-            MUSHER_DO(ensure_folder(wanted.folder));
+            MUSHER_TRY(input, open_body(context.body.path, context.body.identity));
+            MUSHER_DO(ensure_target(wanted.folder));
             MUSHER_TRY(wanted.prepared,
                        AtomicFile::create(wanted.folder, wanted.name, wanted.mode, reserved));
             return {};
@@ -152,12 +138,12 @@ class Directory final : public Step {
         return flag_in(event.facts, "name_escaped") ? unescape_name(text) : text;
     }
     static Task<Result<StepResult>> publish(StepContext& context, Publication wanted) {
-        const std::string folder = wanted.folder;
-        auto ensure = [&folder] { return ensure_folder(folder); };
-        if (!wanted.prepared) MUSHER_CO_DO(co_await offload(context.loop, ensure));
+        // Each sink its own: one target that hangs stops no other.
         const auto make = [&context] { return std::make_shared<Publisher>(context.loop); };
-        const std::shared_ptr<Publisher> publisher = context.pool.get<Publisher>("", Json(), make);
-        MUSHER_CO_TRY(Published made, co_await publisher->publish(std::move(wanted)));
+        const std::string own = context.pipeline + "/" + context.step;
+        const std::shared_ptr<Publisher> publisher = context.pool.get<Publisher>(own, Json(), make);
+        MUSHER_CO_TRY(Published made,
+                      co_await publisher->publish(std::move(wanted), context.cancel));
         StepResult result;
         result.receipt.emplace();
         result.receipt->target = escape_name(made.path);

@@ -46,10 +46,10 @@ Result<void> prepare_state(const std::string& state) {
     }
     MUSHER_TRY(const std::string format, settle_file(state, "VERSION", std::string(kStateFormat)));
     if (format != kStateFormat) {
-        return fail(Errc::conflict,
-                    fmt::format("{} has format {}, this musher knows {}", state, format,
-                                kStateFormat),
-                    "run the musher that wrote it, or choose another `state`");
+        return fail(
+            Errc::conflict,
+            fmt::format("{} has format {}, this musher knows {}", state, format, kStateFormat),
+            "run the musher that wrote it, or choose another `state`");
     }
     const std::string node = new_uuid7(RealClock().wall_ms());
     const Result<std::string> settled = settle_file(state, "node", node);
@@ -66,10 +66,19 @@ void raise_file_limit() {
 
 int report(const Error& error) {
     std::fputs(fmt::format("musher run: error: {}\n", error.text()).c_str(), stderr);
-    const std::string hint =
-        error.hint.empty() ? std::string(info(error.code).hint) : error.hint;
+    const std::string hint = error.hint.empty() ? std::string(info(error.code).hint) : error.hint;
     if (!hint.empty()) std::fputs(fmt::format("hint: {}\n", hint).c_str(), stderr);
     return info(error.code).exit_code;
+}
+
+// Beyond the grace of running jobs and the last words to the queue; under systemd's 90 s.
+constexpr Duration kLongestStop = std::chrono::seconds(50);
+
+/// A pool thread that waits for a dead mount cannot be ended, and a clean exit waits for it. What
+/// is left undone is found at the next start, as after kill -9.
+[[noreturn]] void give_up_stopping() {
+    log::error("musher.stuck", Json{{"reason", "a disk or mount does not answer"}});
+    ::_exit(info(Errc::timeout).exit_code);
 }
 
 using Servers = std::vector<std::unique_ptr<ControlServer>>;
@@ -91,8 +100,10 @@ Result<void> open_servers(Loop& loop, Api& api, const DaemonConfig& config, Serv
 
 Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
     Cancel stop;
+    Timers::Alarm last_word(loop.timers());
     const Signals signals(loop, {SIGTERM, SIGINT}, [&](int number) {
         if (!stop.requested()) log::info("musher.stopping", Json{{"signal", number}});
+        if (!last_word.armed()) last_word.arm(kLongestStop, give_up_stopping);
         sd_notify(0, "STOPPING=1");
         stop.request();
     });

@@ -39,12 +39,12 @@ Result<Published> copy_with_digest(const Fd& from, const Fd& to) {
 Result<Published> prepare(Publication& wanted) {
     Published made;
     if (!wanted.prepared) {
-        MUSHER_TRY(const Fd source, Fd::open(wanted.source, O_RDONLY));
-        struct stat info {};
+        MUSHER_TRY(const Fd source, open_body(wanted.source, wanted.identity));
+        MUSHER_DO(ensure_target(wanted.folder));
+        struct stat info{};
         if (::fstat(source.get(), &info) != 0) return fail(errno_error(errno, wanted.source));
-        MUSHER_TRY(wanted.prepared,
-                   AtomicFile::create(wanted.folder, wanted.name, wanted.mode,
-                                      static_cast<std::uint64_t>(info.st_size)));
+        MUSHER_TRY(wanted.prepared, AtomicFile::create(wanted.folder, wanted.name, wanted.mode,
+                                                       static_cast<std::uint64_t>(info.st_size)));
         MUSHER_TRY(made, copy_with_digest(source, wanted.prepared.fd()));
     }
     if ((wanted.uid != static_cast<uid_t>(-1) || wanted.gid != static_cast<gid_t>(-1)) &&
@@ -58,12 +58,26 @@ Result<Published> prepare(Publication& wanted) {
 
 }  // namespace
 
+Result<void> ensure_target(const std::string& folder) {
+    struct stat info{};
+    if (::stat(folder.c_str(), &info) == 0) {
+        if (S_ISDIR(info.st_mode)) return {};
+        return fail(Errc::denied, folder + " is not a folder");
+    }
+    const Result<void> made = make_folders(folder);
+    if (made) return {};
+    Error error = made.error();
+    error.code = error.code == Errc::not_found ? Errc::unavailable : error.code;
+    error.hint = "create it, or mount what belongs there";
+    return fail(std::move(error));
+}
+
 /// Each fsync waits for a flush of the disk; from kSyncWhole files on, one syncfs(2) costs less
 /// than theirs, though it also waits for what others have written there.
-void Publisher::sync_contents(const std::vector<Entry*>& batch) {
-    std::map<dev_t, std::vector<Entry*>> filesystems;
-    for (Entry* entry : batch) {
-        struct stat info {};
+void Publisher::sync_contents(const Batch& batch) {
+    std::map<dev_t, Batch> filesystems;
+    for (const auto& entry : batch) {
+        struct stat info{};
         if (!entry->outcome) continue;
         if (::fstat(entry->publication.prepared.fd().get(), &info) != 0) info.st_dev = 0;
         filesystems[info.st_dev].push_back(entry);
@@ -72,21 +86,21 @@ void Publisher::sync_contents(const std::vector<Entry*>& batch) {
         if (entries.size() >= kSyncWhole) {
             if (::syncfs(entries.front()->publication.prepared.fd().get()) == 0) continue;
             const Error error = errno_error(errno, "syncing files");
-            for (Entry* entry : entries) entry->outcome = fail(error);
+            for (const auto& entry : entries) entry->outcome = fail(error);
             continue;
         }
-        for (Entry* entry : entries) {
+        for (const auto& entry : entries) {
             Result<void> synced = entry->publication.prepared.sync();
             if (!synced) entry->outcome = fail(std::move(synced).error());
         }
     }
 }
 
-void Publisher::run_batch(const std::vector<Entry*>& batch) {
-    for (Entry* entry : batch) entry->outcome = prepare(entry->publication);
+void Publisher::run_batch(const Batch& batch) {
+    for (const auto& entry : batch) entry->outcome = prepare(entry->publication);
     sync_contents(batch);
     std::set<std::string> folders;
-    for (Entry* entry : batch) {
+    for (const auto& entry : batch) {
         if (!entry->outcome) continue;
         Result<std::string> path =
             entry->publication.prepared.publish(entry->publication.collision);
@@ -99,58 +113,75 @@ void Publisher::run_batch(const std::vector<Entry*>& batch) {
     }
     for (const std::string& folder : folders) {
         const Result<void> synced = sync_folder(folder);
-        for (Entry* entry : batch) {
+        for (const auto& entry : batch) {
             if (!synced && entry->outcome && entry->publication.folder == folder) {
                 entry->outcome = fail(synced.error());
             }
         }
     }
     // Closing and removing may wait for the disk: not for the loop thread.
-    for (Entry* entry : batch) entry->publication.prepared = AtomicFile();
+    for (const auto& entry : batch) entry->publication.prepared = AtomicFile();
 }
 
-std::vector<Publisher::Entry*> Publisher::next_batch() {
-    const std::size_t size = std::min(waiting_.size(), limits::kFileBatch);
-    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(size);
-    std::vector<Entry*> batch(waiting_.begin(), end);
-    waiting_.erase(waiting_.begin(), end);
+/// Of those that somebody waits for, or does not: the first of them, out of `waiting_`.
+Publisher::Batch Publisher::take(bool wanted) {
+    Batch batch;
+    std::erase_if(waiting_, [&](const std::shared_ptr<Entry>& entry) {
+        const bool taken = entry->wanted == wanted && batch.size() < limits::kFileBatch;
+        if (taken) batch.push_back(entry);
+        return taken;
+    });
     return batch;
 }
 
-std::set<std::string> Publisher::unswept(const std::vector<Entry*>& batch) {
+std::set<std::string> Publisher::unswept(const Batch& batch) {
     if (swept_.size() > kFoldersKnown) swept_.clear();
     std::set<std::string> folders;
-    for (const Entry* entry : batch) {
+    for (const auto& entry : batch) {
         const std::string& folder = entry->publication.folder;
         if (swept_.insert(folder).second) folders.insert(folder);
     }
     return folders;
 }
 
-Task<Result<Published>> Publisher::publish(Publication publication) {
-    Entry entry{std::move(publication), Result<Published>(), false};
-    waiting_.push_back(&entry);
-    Cancel never;
-    while (!entry.finished) {
-        if (busy_) {
-            const Result<void> woken = co_await done_.wait(never);
-            MUSHER_CHECK(woken.has_value());
-            continue;
-        }
-        busy_ = true;
-        const std::vector<Entry*> batch = next_batch();
+Publisher::Publisher(Loop& loop)
+    : loop_(loop), done_(loop.ready()), scope_("publisher", loop.ready(), loop.clock()) {}
+
+Task<void> Publisher::close() { co_await scope_.join(); }
+
+Task<void> Publisher::run() {
+    while (!waiting_.empty()) {
+        Batch unwanted = take(false);
+        const Batch batch = take(true);
         const std::set<std::string> folders = unswept(batch);
-        auto work = [&batch, &folders] {
+        auto work = [&] {
+            for (const auto& entry : unwanted) entry->publication.prepared = AtomicFile();
             run_batch(batch);
             for (const std::string& folder : folders) sweep_temporaries(folder);
             return 0;
         };
         co_await offload(loop_, work);
-        for (Entry* done : batch) done->finished = true;
-        busy_ = false;
+        for (const auto& entry : batch) entry->finished = true;
         done_.wake_all();
     }
-    co_return entry.outcome;
+    busy_ = false;
+}
+
+Task<Result<Published>> Publisher::publish(Publication publication, Cancel& cancel) {
+    const auto entry = std::make_shared<Entry>();
+    entry->publication = std::move(publication);
+    waiting_.push_back(entry);
+    if (!busy_) {
+        busy_ = true;
+        scope_.spawn("publish", run());
+    }
+    while (!entry->finished) {
+        const Result<void> woken = co_await done_.wait(cancel);
+        if (woken || entry->finished) continue;
+        entry->wanted = false;
+        co_return fail(woken.error());
+    }
+    co_return std::move(entry->outcome);
 }
 
 }  // namespace musher

@@ -34,7 +34,8 @@ Task<void> publish_one(Publisher& publisher, std::string folder, std::string nam
     wanted.folder = folder + "/out";
     wanted.name = name;
     wanted.job = "job-" + name + "/copy";
-    const Result<Published> made = co_await publisher.publish(std::move(wanted));
+    Cancel never;
+    const Result<Published> made = co_await publisher.publish(std::move(wanted), never);
     if (!made) code = code_of(made.error());
 }
 Task<void> publish_all(Loop& loop, std::vector<std::string>& names, int& code) {
@@ -44,6 +45,7 @@ Task<void> publish_all(Loop& loop, std::vector<std::string>& names, int& code) {
         scope.spawn(name, publish_one(publisher, test::role_folder(), name, code));
     }
     co_await scope.join();
+    co_await publisher.close();
 }
 void run_publish(std::vector<std::string> names) {
     int code = 0;

@@ -11,7 +11,6 @@
 #include <fstream>
 
 #include "reactor/base/digest.h"
-#include "reactor/drivers/publisher.h"
 #include "tests/support/as_user.h"
 #include "tests/support/run_loop.h"
 #include "tests/support/temp_dir.h"
@@ -262,63 +261,6 @@ TEST(Copy, EveryLength) {
         EXPECT_EQ(copy_bytes(*from, *to).value(), size);
         EXPECT_TRUE(file_text(dir / "b") == content) << size;
     }
-}
-
-struct Many {
-    test::TempDir dir;
-    std::size_t count = 600;  // more than two batches
-    std::vector<Result<Published>> made = std::vector<Result<Published>>(count);
-};
-Task<void> publish_one(Publisher& publisher, Many& many, std::size_t i) {
-    Publication wanted;
-    wanted.source = many.dir / "source";
-    wanted.folder = many.dir / (i % 2 == 0 ? "even" : "odd");
-    // Twenty want one name.
-    wanted.name = i < 20 ? "same" : std::to_string(i);
-    wanted.job = "job-" + std::to_string(i);
-    many.made[i] = co_await publisher.publish(std::move(wanted));
-}
-Task<void> publish_many(Loop& loop, Many& many) {
-    Publisher publisher(loop);
-    Scope scope("test", loop.ready(), loop.clock());
-    for (std::size_t i = 0; i < many.count; ++i) {
-        scope.spawn("publish", publish_one(publisher, many, i));
-    }
-    co_await scope.join();
-}
-TEST(Publisher, ManyAtOnceEachUnderItsOwnName) {
-    Many many;
-    write_file(many.dir / "source", "abc");
-    for (const char* folder : {"even", "odd"}) fs::create_directory(many.dir / folder);
-    test::on_loop(publish_many, many);
-    Digest digest(DigestKind::sha256);
-    digest.update(as_bytes("abc"));
-    const std::string expected = digest.hex();
-    std::set<std::string> paths;
-    for (const Result<Published>& made : many.made) {
-        ASSERT_TRUE(made.has_value()) << made.error().text();
-        EXPECT_EQ(made->bytes, 3u);
-        EXPECT_EQ(made->sha256, expected);
-        EXPECT_TRUE(paths.insert(made->path).second) << made->path;
-        EXPECT_EQ(file_text(made->path), "abc");
-    }
-    EXPECT_EQ(names_in(many.dir / "even").size() + names_in(many.dir / "odd").size(), 600u);
-}
-
-TEST(Publisher, SweepsWhatAKilledProcessLeft) {
-    Many many;
-    many.count = 4;
-    write_file(many.dir / "source", "abc");
-    const timespec old[2] = {{1000, 0}, {1000, 0}};
-    for (const char* folder : {"even", "odd"}) {
-        fs::create_directory(many.dir / folder);
-        const std::string left = many.dir / (std::string(folder) + "/.a.musher-tmp-0123456789ab");
-        write_file(left, "half");
-        ASSERT_EQ(::utimensat(AT_FDCWD, left.c_str(), old, 0), 0);
-    }
-    test::on_loop(publish_many, many);
-    EXPECT_EQ(names_in(many.dir / "even"), (std::vector<std::string>{"same", "same-2"}));
-    EXPECT_EQ(names_in(many.dir / "odd"), (std::vector<std::string>{"same", "same-2"}));
 }
 
 }  // namespace

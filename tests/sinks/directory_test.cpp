@@ -9,6 +9,8 @@
 #include "reactor/drivers/atomic_file.h"
 #include "reactor/filters/xz.h"
 #include "tests/support/as_user.h"
+#include "tests/support/eventually.h"
+#include "tests/support/hanging_file.h"
 #include "tests/support/run_loop.h"
 #include "tests/support/step_bench.h"
 #include "tests/support/tree.h"
@@ -103,6 +105,25 @@ Task<void> escapes(Loop& loop) {
 }
 TEST(Directory, NoNameLeadsOutOfTheFolder) { test::on_loop(escapes); }
 
+Task<void> links(Loop& loop) {
+    StepBench bench(loop, directory_spec(), make_directory());
+    bench.write_body("abc");
+    fs::rename(bench.body.path, bench.dir / "secret");
+    fs::create_symlink(bench.dir / "secret", bench.body.path);
+    const Error link = co_await bench.error("to: " + bench.dir / "out");
+    EXPECT_EQ(link.text(), bench.body.path + " is a link");
+    std::vector<std::unique_ptr<Filter>> filters;
+    filters.push_back(make_xz_encoder(XzEncodeOptions{.level = 1}).value());
+    const Json packed = co_await bench.receipt_filtered("to: " + bench.dir / "out", filters);
+    EXPECT_EQ(packed, bench.body.path + " is a link");
+    fs::remove(bench.body.path);
+    EXPECT_EQ(::mkfifo(bench.body.path.c_str(), 0600), 0);
+    const Error pipe = co_await bench.error("to: " + bench.dir / "out");
+    EXPECT_EQ(pipe.text(), bench.body.path + " is no regular file");
+    co_await bench.close();
+}
+TEST(Directory, ReadsNoLinkAndNoPipeInTheBodysPlace) { test::on_loop(links); }
+
 Task<void> collisions(Loop& loop) {
     StepBench bench(loop, directory_spec(), make_directory());
     bench.write_body("first");
@@ -181,6 +202,31 @@ Task<void> marks(Loop& loop) {
     co_await bench.close();
 }
 TEST(Directory, MarksWhatItWroteAndGivesItAway) { test::on_loop(marks); }
+
+Task<void> run_into(StepBench& bench, std::string yaml, Result<StepResult>& result) {
+    result = co_await bench.run(std::move(yaml));
+}
+Task<void> hangs_alone(Loop& loop) {
+    StepBench bench(loop, directory_spec(), make_directory());
+    bench.write_body("abc");
+    test::HangingFile body(bench.body.path);
+    if (!body.possible()) co_return;  // no leases on this filesystem
+    Result<StepResult> stuck;
+    Scope scope("test", loop.ready(), loop.clock());
+    scope.spawn("stuck", run_into(bench, "to: " + bench.dir / "out", stuck));
+    auto waiting = [&] { return body.somebody_waits(); };
+    co_await test::eventually(loop, waiting);
+    bench.id = "another-sink";
+    bench.body.path = bench.dir / "other";
+    std::ofstream(bench.body.path) << "abc";
+    const Json receipt = co_await bench.receipt("{ to: " + bench.dir / "out" + ", name: b }");
+    EXPECT_EQ(receipt["target"], bench.dir / "out/b");
+    body.let_go();
+    co_await scope.join();
+    EXPECT_TRUE(stuck.has_value());
+    co_await bench.close();
+}
+TEST(Directory, OneThatHangsStopsNoOther) { test::on_loop(hangs_alone); }
 
 Task<void> large(Loop& loop) {
     StepBench bench(loop, directory_spec(), make_directory());
