@@ -1,12 +1,13 @@
 #include "sources/catalogue.h"
 
+#include "sources/farewell.h"
 #include "sources/hotfolder.h"
 
 namespace musher {
 
 const std::vector<SourceEntry>& source_catalogue() {
     static const std::vector<SourceEntry> kAll = {
-        {hotfolder_spec(), make_hotfolder, true},
+        {hotfolder_spec(), make_hotfolder, true, hotfolder::put_back},
     };
     return kAll;
 }

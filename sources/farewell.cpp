@@ -154,8 +154,11 @@ std::string original_of(const HotfolderRules& rules, const std::string& file) {
 
 Result<void> put_away(const HotfolderRules& rules, const std::vector<Settlement>& ended) {
     std::vector<const Settlement*> done;
+    std::vector<Settlement> released;
     for (const Settlement& one : ended) {
-        if (one.outcome != musher::Outcome::done) {
+        if (one.outcome == musher::Outcome::released) {
+            released.push_back(one);
+        } else if (one.outcome != musher::Outcome::done) {
             MUSHER_DO(put_into_failed(rules, one));
         } else if (rules.done.way == Farewell::Way::remove) {
             MUSHER_DO(remove_original(one.event.file));
@@ -163,7 +166,30 @@ Result<void> put_away(const HotfolderRules& rules, const std::vector<Settlement>
             done.push_back(&one);
         }
     }
+    MUSHER_DO(put_back(released));
     return put_into_done(rules, done);
+}
+
+Result<void> put_back(const std::vector<Settlement>& released) {
+    std::vector<Move> moves;
+    std::vector<std::string> roots;
+    for (const Settlement& one : released) {
+        const auto claim = parse_work_path(one.event.file);
+        if (!claim) continue;
+        const std::string folder = claim->folder == "/" ? "" : claim->folder;
+        const std::string original = join_relative(claim->subfolder, claim->name);
+        moves.push_back(Move{one.event.file, folder + "/" + original});
+        roots.push_back(folder + "/" + std::string(kWorkRoot));
+    }
+    const std::vector<Result<std::string>> moved = move_files(moves);
+    Result<void> all;
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+        // A folder that is not mounted just now has its claims still.
+        const bool gone = !moved[i] && !exists(moves[i].from) && exists(roots[i]);
+        if (moved[i] || gone) leave_claim(moves[i].from);
+        if (!moved[i] && !gone && all) all = fail(moved[i].error());
+    }
+    return all;
 }
 
 Result<void> bring_back(const HotfolderRules& rules, const std::string& job,

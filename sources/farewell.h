@@ -20,6 +20,11 @@ std::string original_of(const HotfolderRules& rules, const std::string& file);
 /// Between a report and its file: the same, and the report is known by its job and replaced.
 Result<void> put_away(const HotfolderRules& rules, const std::vector<Settlement>& ended);
 
+/// Puts claimed originals back where they were dropped, under a number when the name is taken by
+/// now (replacing could lose a file that nobody has seen); on disk when it returns. What is no
+/// longer there, and what was never moved, counts as put back.
+Result<void> put_back(const std::vector<Settlement>& released);
+
 /// Brings a failed original back to `file`; `not_found` when failed/ has it no longer.
 Result<void> bring_back(const HotfolderRules& rules, const std::string& job,
                         const std::string& file);

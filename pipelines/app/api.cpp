@@ -264,6 +264,7 @@ Task<Result<Json>> Api::change_pipeline(std::string name, std::string verb,
         MUSHER_CO_TRY(body, parse_json(request.body));
         if (!body.is_object()) co_return fail(Errc::usage, "the body wants a JSON object");
     }
+    if (verb == "release") co_return co_await reactor_.release(std::move(name), cancel);
     if (verb == "purge") {
         MUSHER_CO_DO(check_member(body, "state", Json::value_t::string));
         const std::string state = text_in(body, "state", "done");

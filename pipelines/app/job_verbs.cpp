@@ -80,6 +80,15 @@ std::function<Result<Answer>(const Call&)> change_pipeline(const char* verb) {
     };
 }
 
+Result<Answer> jobs_release(const Call& call) {
+    Answer answer;
+    const ApiCall order{"POST", "/pipelines/" + call.text("PIPELINE") + "/release"};
+    MUSHER_TRY(answer.json, ask_queue(call, order));
+    answer.text = fmt::format("{} jobs released, {} kept\n", shown(answer.json["released"]),
+                              shown(answer.json["kept"]));
+    return answer;
+}
+
 Result<Answer> jobs_purge(const Call& call) {
     Answer answer;
     ApiCall forget{"POST", "/pipelines/" + call.text("PIPELINE") + "/purge"};
@@ -114,6 +123,10 @@ const std::vector<Verb>& job_verbs() {
          {kPipeline}, change_pipeline("pause")},
         {"jobs resume", "end a pause", "  musher jobs resume invoices\n", {kPipeline},
          change_pipeline("resume")},
+        {"jobs release", "files of waiting jobs go back to their folder, the jobs are forgotten",
+         "  musher jobs pause invoices && musher jobs release invoices\n"
+         "  musher jobs release invoices   # its file was removed from pipelines/\n",
+         {kPipeline}, jobs_release},
         {"jobs purge", "forget finished jobs",
          "  musher jobs purge invoices --state dead\n",
          {kPipeline, {"state", Kind::value, "done (default), dead or cancelled"}}, jobs_purge},

@@ -156,32 +156,35 @@ Result<Answer> explain(const Call& call) {
     return answer;
 }
 
-std::string verb_words() {
-    std::string words;
+/// The first words of all verbs, or the second ones of the verbs of a group.
+std::string verb_words(std::string_view group) {
+    std::vector<std::string_view> words;
     for (const Verb* verb : all_verbs()) {
-        const std::string first(verb->name.substr(0, verb->name.find(' ')));
-        if ((" " + words + " ").find(" " + first + " ") == std::string::npos) {
-            words += (words.empty() ? "" : " ") + first;
+        std::string_view name = verb->name;
+        if (!group.empty()) {
+            if (!name.starts_with(group) || name.size() <= group.size()) continue;
+            name.remove_prefix(group.size() + 1);
         }
+        const std::string_view word = name.substr(0, name.find(' '));
+        if (words.empty() || words.back() != word) words.push_back(word);
     }
-    return words;
+    return fmt::format("{}", fmt::join(words, " "));
 }
 
 Result<Answer> completion(const Call& call) {
     Answer answer;
     const std::string shell = call.text("SHELL");
-    const std::string words = verb_words();
+    const std::string words = verb_words("");
     if (shell == "bash") {
         answer.text = fmt::format(
             "_musher() {{\n    local cur=${{COMP_WORDS[COMP_CWORD]}}\n"
             "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
             "        COMPREPLY=($(compgen -W '{}' -- \"$cur\"))\n"
             "    elif [ \"${{COMP_WORDS[1]}}\" = jobs ] && [ \"$COMP_CWORD\" -eq 2 ]; then\n"
-            "        COMPREPLY=($(compgen -W 'list show retry cancel replay pause resume purge' -- "
-            "\"$cur\"))\n"
+            "        COMPREPLY=($(compgen -W '{}' -- \"$cur\"))\n"
             "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n    fi\n}}\n"
             "complete -F _musher musher\n",
-            words);
+            words, verb_words("jobs"));
     } else if (shell == "zsh") {
         answer.text = fmt::format("#compdef musher\n_arguments '1:verb:({})' '*:file:_files'\n",
                                   words);

@@ -126,6 +126,12 @@ class JobQueue {
     virtual Task<Result<void>> set_paused(bool paused, Cancel& cancel) = 0;
     /// Forgets finished (done, dead, cancelled) jobs; returns how many.
     virtual Task<Result<std::size_t>> purge(JobState state, Cancel& cancel) = 0;
+    /// First half of a release: a waiting or delayed job becomes cancelled, its story ends with
+    /// `released`, and nobody runs it any more. The state after the call; `not_found`.
+    virtual Task<Result<JobState>> withdraw(std::string id, Cancel& cancel) = 0;
+    /// Its second half: forgets one dead or cancelled job. An unknown one is forgotten already;
+    /// `conflict` for any other.
+    virtual Task<Result<void>> forget(std::string id, Cancel& cancel) = 0;
 };
 
 }  // namespace musher

@@ -125,4 +125,10 @@ const std::string& cancelled_line() {
     return line;
 }
 
+const std::string& released_line() {
+    static const std::string line =
+        error_line(Error(Errc::cancelled, "released before it could run"), "");
+    return line;
+}
+
 }  // namespace musher

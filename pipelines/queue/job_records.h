@@ -29,5 +29,9 @@ Json read_receipts(std::string_view lines);
 
 /// Why a job has ended that nobody ran.
 const std::string& cancelled_line();
+/// … and whose event went back to where it came from.
+const std::string& released_line();
+/// What the story of a withdrawn job ends with.
+inline constexpr std::string_view kReleased = "released";
 
 }  // namespace musher

@@ -35,6 +35,8 @@ class MemoryQueue final : public JobQueue {
     Task<Result<void>> hasten(std::string id, Cancel& cancel) override;
     Task<Result<void>> set_paused(bool paused, Cancel& cancel) override;
     Task<Result<std::size_t>> purge(JobState state, Cancel& cancel) override;
+    Task<Result<JobState>> withdraw(std::string id, Cancel& cancel) override;
+    Task<Result<void>> forget(std::string id, Cancel& cancel) override;
 
   private:
     using Score = std::uint64_t;                                   // priority · 2^40 + acceptance

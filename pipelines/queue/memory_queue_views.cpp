@@ -218,4 +218,25 @@ Task<Result<std::size_t>> MemoryQueue::purge(JobState state, Cancel&) {
     co_return before - records_.size();
 }
 
+Task<Result<JobState>> MemoryQueue::withdraw(std::string id, Cancel&) {
+    const auto found = records_.find(id);
+    if (found == records_.end()) co_return unknown(id);
+    Record& record = found->second;
+    const JobState state = state_of(record);
+    if (state != JobState::waiting && state != JobState::delayed) co_return state;
+    bury(record, JobState::cancelled, released_line(),
+         story_line(kReleased, record.attempts(), clock_.wall_ms()));
+    co_return JobState::cancelled;
+}
+
+Task<Result<void>> MemoryQueue::forget(std::string id, Cancel&) {
+    const auto found = records_.find(id);
+    if (found == records_.end()) co_return Result<void>();
+    const Record& record = found->second;
+    if (record.place != Place::dead) co_return wrong_state(id, state_of(record), "dead");
+    dead_.erase({record.until_ms, id});
+    records_.erase(found);
+    co_return Result<void>();
+}
+
 }  // namespace musher

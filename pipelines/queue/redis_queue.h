@@ -57,6 +57,8 @@ class RedisQueue final : public JobQueue {
     Task<Result<void>> hasten(std::string id, Cancel& cancel) override;
     Task<Result<void>> set_paused(bool paused, Cancel& cancel) override;
     Task<Result<std::size_t>> purge(JobState state, Cancel& cancel) override;
+    Task<Result<JobState>> withdraw(std::string id, Cancel& cancel) override;
+    Task<Result<void>> forget(std::string id, Cancel& cancel) override;
 
   private:
     using Args = std::vector<std::string>;

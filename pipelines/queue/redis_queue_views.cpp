@@ -202,4 +202,26 @@ Task<Result<std::size_t>> RedisQueue::purge(JobState state, Cancel& cancel) {
     co_return static_cast<std::size_t>(forgotten);
 }
 
+Task<Result<JobState>> RedisQueue::withdraw(std::string id, Cancel& cancel) {
+    Args args;
+    args.push_back(id);
+    args.push_back(released_line());
+    MUSHER_CO_TRY(const RedisReply reply,
+                  co_await call(queue_scripts().withdraw, std::move(args), cancel));
+    const std::optional<JobState> state = state_from_name(reply.text);
+    if (!state) co_return unknown(id, name_);
+    co_return *state;
+}
+
+Task<Result<void>> RedisQueue::forget(std::string id, Cancel& cancel) {
+    Args args;
+    args.push_back(id);
+    MUSHER_CO_TRY(const RedisReply reply,
+                  co_await call(queue_scripts().forget, std::move(args), cancel));
+    const std::optional<JobState> state = state_from_name(reply.text);
+    const bool gone = !state || *state == JobState::dead || *state == JobState::cancelled;
+    if (!gone) co_return wrong_state(id, reply.text, "dead");
+    co_return Result<void>();
+}
+
 }  // namespace musher

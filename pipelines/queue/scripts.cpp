@@ -39,6 +39,8 @@ QueueScripts build() {
     all.hasten = script("hasten", {"turns", "endings", "rows"});
     all.pause = script("pause", {});
     all.purge = script("purge", {"turns", "endings"});
+    all.withdraw = script("withdraw", {"turns", "endings", "rows"});
+    all.forget = script("forget", {"turns", "endings", "rows"});
     return all;
 }
 }  // namespace

@@ -14,7 +14,7 @@ namespace musher {
 /// its time from the server and does bounded work.
 struct QueueScripts {
     RedisScript open, enqueue, cycle, fail, release, receipt, reap;
-    RedisScript find, show, list, stats, cancel, replay, hasten, pause, purge;
+    RedisScript find, show, list, stats, cancel, replay, hasten, pause, purge, withdraw, forget;
 };
 const QueueScripts& queue_scripts();
 

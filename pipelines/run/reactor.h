@@ -51,6 +51,10 @@ class Reactor {
     Task<Result<void>> replay_job(std::string id, Cancel& cancel);
     /// A delayed job becomes due now.
     Task<Result<void>> hasten_job(std::string id, Cancel& cancel);
+    /// Puts the files of waiting jobs back where they were dropped and forgets the jobs:
+    /// {pipeline, released, kept}. Of a paused pipeline (`conflict` else), or of one whose file is
+    /// gone and whose queue is still there.
+    Task<Result<Json>> release(std::string pipeline, Cancel& cancel);
     /// Reasons why /health is not 200; empty: healthy.
     std::vector<std::string> unhealthy() const;
     const DaemonConfig& daemon() const;

@@ -1,6 +1,7 @@
 // What people ask of a Reactor and order by hand.
 #include "pipelines/run/emit.h"
 #include "pipelines/run/reactor_state.h"
+#include "pipelines/run/release.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -12,6 +13,24 @@ void tell_of_absence(Json& row) {
     row["source"]["ok"] = false;
     row["source"]["detail"] = kAbsent;
     if (row["problem"].is_null()) row["problem"] = kAbsent;
+}
+
+/// Of a queue that no pipeline here has; nothing when no job was ever put into it.
+Task<Result<std::optional<Released>>> release_unowned(RedisQueue& queue, bool shared,
+                                                      const PutBack& put_back, Cancel& cancel) {
+    MUSHER_CO_TRY(const QueueStats stats, co_await queue.stats(cancel));
+    if (!stats.counters.contains("enqueued")) co_return std::optional<Released>();
+    MUSHER_CO_DO(co_await queue.open(cancel));
+    if (shared && !stats.paused && stats.counters.value("reactors", 0) > 0) {
+        co_return fail(Errc::conflict, "another musher runs the pipeline " + queue.name(),
+                       "pause it there and release its jobs there");
+    }
+    MUSHER_CO_TRY(const Released told, co_await release_waiting(queue, put_back, cancel));
+    co_return std::optional<Released>(told);
+}
+
+Json to_json(const std::string& pipeline, const Released& told) {
+    return Json{{"pipeline", pipeline}, {"released", told.released}, {"kept", told.kept}};
 }
 }  // namespace
 
@@ -118,6 +137,49 @@ Task<Result<void>> Reactor::hasten_job(std::string id, Cancel& cancel) {
     MUSHER_CO_DO(co_await found->queue().hasten(id, cancel));
     found->wake();
     co_return Result<void>();
+}
+
+Task<Result<Json>> Reactor::release(std::string pipeline, Cancel& cancel) {
+    const Result<Pipeline*> found = state_->find(pipeline);
+    if (!found) co_return co_await state_->release_orphan(pipeline, found.error(), cancel);
+    JobQueue& queue = (*found)->queue();
+    MUSHER_CO_TRY(const QueueStats stats, co_await queue.stats(cancel));
+    if (!stats.paused) {
+        co_return fail(Errc::conflict, "pipeline " + pipeline + " is not paused",
+                       "pause it first, or its source takes the files again: musher jobs pause " +
+                           pipeline);
+    }
+    Source& source = (*found)->source();
+    const PutBack put_back = [&source, &cancel](std::vector<Settlement> released) {
+        return source.settle(std::move(released), cancel);
+    };
+    MUSHER_CO_TRY(const Released told, co_await release_waiting(queue, put_back, cancel));
+    co_return to_json(pipeline, told);
+}
+
+/// No pipeline has the name, but a queue may: of this host's files, or one that hosts share.
+Task<Result<Json>> Reactor::State::release_orphan(std::string name, Error unknown,
+                                                  Cancel& cancel) {
+    if (!is_identifier(name)) co_return fail(std::move(unknown));
+    const std::vector<std::string> queues{name + "@" + around.node, name};
+    const PutBack put_back = [this](std::vector<Settlement> released) {
+        return put_back_orphans(loop, std::move(released));
+    };
+    bool known = false;
+    Released told;
+    for (const std::string& one : queues) {
+        const QueueOptions options;
+        const auto queue = queue_server.queue(one, around.node, options);
+        const auto done = co_await release_unowned(*queue, one == name, put_back, cancel);
+        co_await queue->close();
+        if (!done) co_return fail(done.error());
+        if (!*done) continue;
+        known = true;
+        told.released += (*done)->released;
+        told.kept += (*done)->kept;
+    }
+    if (!known) co_return fail(std::move(unknown));
+    co_return to_json(name, told);
 }
 
 std::vector<std::string> Reactor::unhealthy() const {

@@ -23,6 +23,7 @@ struct Reactor::State {
     Result<void> build_pipelines();
     Result<Pipeline*> find(const std::string& name) const;
     Task<Result<Pipeline*>> holder(std::string job, Cancel& cancel) const;
+    Task<Result<Json>> release_orphan(std::string name, Error unknown, Cancel& cancel);
     Result<void> look_around();
     Task<void> leave();
     void start_ticking();

@@ -9,4 +9,7 @@ namespace musher {
 /// {error, job, story}.
 Settlement settlement_of(JobRow row);
 
+/// Withdrawn from its queue (JobQueue::withdraw): its original goes back, not to failed/.
+bool is_released(const JobRow& row);
+
 }  // namespace musher

@@ -22,7 +22,7 @@ Json Event::view() const {
 }
 
 std::string_view outcome_name(Outcome outcome) {
-    constexpr std::string_view kNames[] = {"done", "failed", "dead", "cancelled"};
+    constexpr std::string_view kNames[] = {"done", "failed", "dead", "cancelled", "released"};
     return kNames[static_cast<std::size_t>(outcome)];
 }
 

@@ -28,7 +28,8 @@ struct Event {
     Json view() const;
 };
 
-enum class Outcome { done, failed, dead, cancelled };
+/// `released`: nobody ran it, and its original goes back to where it came from.
+enum class Outcome { done, failed, dead, cancelled, released };
 std::string_view outcome_name(Outcome outcome);
 
 /// The end of one event, for its source: moves the original, answers the row, …

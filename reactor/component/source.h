@@ -80,6 +80,9 @@ struct SourceEntry {
     /// Its events name files that only this host has, so only this host may run their jobs;
     /// an option `shared: true` says that every host has them.
     bool local_files = false;
+    /// Puts the originals of released jobs back without a source, for pipelines whose file is gone;
+    /// null: its events cannot be put back. What is no longer there counts as put back. Blocking.
+    Result<void> (*put_back)(const std::vector<Settlement>& released) = nullptr;
 };
 
 }  // namespace musher

@@ -210,6 +210,17 @@ Task<std::size_t> Trial::purge(JobState state) {
     co_return purged.value_or(0);
 }
 
+Task<std::string> Trial::withdraw(std::string id) {
+    const Result<JobState> state = co_await queue().withdraw(std::move(id), never);
+    if (!state) co_return name_of(state.error());
+    co_return std::string(state_name(*state));
+}
+
+Task<std::string> Trial::forget(std::string id) {
+    const Result<void> done = co_await queue().forget(std::move(id), never);
+    co_return name_of(done);
+}
+
 Task<std::string> Trial::find(std::vector<std::string> ids) {
     constexpr const char* kNames[] = {"unknown", "live", "done", "dead"};
     const auto found = co_await queue().find(std::move(ids), never);

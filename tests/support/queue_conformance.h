@@ -68,6 +68,8 @@ class Trial {
     Task<std::string> hasten(std::string id);
     Task<void> pause(bool paused);
     Task<std::size_t> purge(JobState state);
+    Task<std::string> withdraw(std::string id);
+    Task<std::string> forget(std::string id);
     Task<std::string> find(std::vector<std::string> ids);
     Task<milliseconds> next_due();
     Task<void> pass(milliseconds time) { return rig_.pass(time); }

@@ -228,6 +228,46 @@ QUEUE_CASE_WITH(ForgetsTheOldestDeadJobs, short_history()) {
     EXPECT_EQ(stats.cancelled, 0u);
 }
 
+QUEUE_CASE(WithdrawsWhatDoesNotRun) {
+    std::vector<Job> jobs{q.job("runs"), q.keyed("k1", "k"), q.keyed("k2", "k")};
+    jobs.push_back(q.deduped("x1", "x"));
+    jobs.push_back(q.delayed("later", seconds(60)));
+    co_await q.put_all(jobs);
+    co_await q.claim(1);
+    EXPECT_AWAIT(q.withdraw("runs"), "running");
+    EXPECT_AWAIT(q.withdraw("k1"), "cancelled");
+    EXPECT_AWAIT(q.withdraw("x1"), "cancelled");
+    EXPECT_AWAIT(q.withdraw("later"), "cancelled");
+    EXPECT_AWAIT(q.withdraw("nobody"), "not_found");
+    EXPECT_AWAIT(q.withdraw("k1"), "cancelled");  // an answer may be lost
+    const JobRow row = co_await q.show("k1");
+    EXPECT_EQ(row.story.back().value("what", ""), "released");
+    EXPECT_EQ(row.error.value("code", ""), "cancelled");
+    EXPECT_AWAIT(q.put(q.deduped("x2", "x")), "accepted");
+    EXPECT_AWAIT(q.claim(9), "k2 x2");  // the key's next one has its turn
+    const QueueStats stats = co_await q.stats();
+    EXPECT_EQ(stats.cancelled, 3u);
+}
+
+QUEUE_CASE(ForgetsOneEndedJob) {
+    std::vector<Job> jobs{q.job("done"), q.job("dead"), q.job("runs"), q.job("back")};
+    co_await q.put_all(jobs);
+    co_await q.claim(3);
+    co_await q.ack("done");
+    co_await q.fail("dead", false);
+    co_await q.withdraw("back");
+    EXPECT_AWAIT(q.forget("back"), "ok");
+    EXPECT_AWAIT(q.forget("dead"), "ok");
+    EXPECT_AWAIT(q.forget("dead"), "ok");  // an answer may be lost
+    EXPECT_AWAIT(q.forget("done"), "conflict");
+    EXPECT_AWAIT(q.forget("runs"), "conflict");
+    EXPECT_AWAIT(q.state("back"), "not_found");
+    const QueueStats stats = co_await q.stats();
+    EXPECT_EQ(stats.dead + stats.cancelled, 0u);
+    EXPECT_EQ(stats.done, 1u);
+    EXPECT_AWAIT(q.put(q.job("back")), "accepted");
+}
+
 QUEUE_CASE(PurgesFinishedJobs) {
     std::vector<Job> jobs{q.job("done"), q.job("dead"), q.job("gone"), q.job("waits")};
     co_await q.put_all(jobs);
