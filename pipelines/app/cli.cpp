@@ -23,6 +23,22 @@ std::string find_config() {
     return "/etc/musher/musher.yml";
 }
 
+/// "PATH..." where CLI11 writes "PATH(1x)".
+class HelpText : public CLI::Formatter {
+  public:
+    std::string make_option_usage(const CLI::Option* option) const override {
+        std::string word = option->get_name(true);
+        if (option->get_expected_max() > 1) word += "...";
+        return option->get_required() ? word : "[" + word + "]";
+    }
+};
+
+std::string footer_of(std::string_view examples) {
+    std::string text = "Examples:\n" + std::string(examples);
+    while (text.ends_with('\n')) text.pop_back();
+    return text;
+}
+
 /// One verb's options on one CLI11 command.
 void add_options(CLI::App& command, const Verb& verb, Call& call) {
     for (const VerbOption& option : verb.options) {
@@ -39,12 +55,15 @@ void add_options(CLI::App& command, const Verb& verb, Call& call) {
                     "--" + name, [&call, name] { call.values[name]; }, help);
                 break;
             case VerbOption::Kind::value:
-                added = command.add_option("--" + name, store, help)->expected(1);
+                added = command.add_option("--" + name, store, help)
+                            ->expected(1)
+                            ->type_name(std::string(option.word));
                 break;
             case VerbOption::Kind::many:
                 added = command.add_option("--" + name, store, help)
                             ->expected(1, 1000)
-                            ->allow_extra_args(false);
+                            ->allow_extra_args(false)
+                            ->type_name(std::string(option.word));
                 break;
             case VerbOption::Kind::positional:
                 added = command.add_option(name, store, help)->expected(1);
@@ -63,6 +82,7 @@ class CommandLine {
   public:
     CommandLine() : app_("musher: an event-driven reactor for files, queues and databases") {
         app_.name("musher");
+        app_.formatter(std::make_shared<HelpText>());
         app_.require_subcommand(0, 1);
         app_.set_version_flag("--version",
                               fmt::format("musher {} ({})", MUSHER_VERSION, MUSHER_COMMIT));
@@ -94,6 +114,7 @@ void CommandLine::add(const Verb& verb) {
         if (!jobs_) {
             jobs_ = app_.add_subcommand(group, "what the queues hold");
             jobs_->require_subcommand(1);
+            jobs_->footer(footer_of("  musher jobs list --state dead\n  musher jobs replay ID"));
             names_.push_back("jobs");
         }
         parent = jobs_;
@@ -101,9 +122,11 @@ void CommandLine::add(const Verb& verb) {
         names_.push_back(verb.name);
     }
     CLI::App* command = parent->add_subcommand(name, std::string(verb.summary));
-    command->footer("Examples:\n" + std::string(verb.examples));
+    command->footer(footer_of(verb.examples));
     command->add_flag("--json", call_.json, "one JSON document on stdout");
-    if (verb.wants_config) command->add_option("-c,--config", call_.config, kConfigHelp);
+    if (verb.wants_config) {
+        command->add_option("-c,--config", call_.config, kConfigHelp)->type_name("FILE");
+    }
     add_options(*command, verb, call_);
     verbs_[command] = &verb;
 }

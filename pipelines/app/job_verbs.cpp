@@ -107,10 +107,11 @@ const std::vector<Verb>& job_verbs() {
     static const std::vector<Verb> kVerbs = {
         {"jobs list", "jobs, newest or next first",
          "  musher jobs list --state dead\n  musher jobs list --pipeline invoices --limit 10\n",
-         {{"pipeline", Kind::value, "only this pipeline"},
-          {"state", Kind::value, "waiting, delayed, running, done, dead or cancelled"},
-          {"limit", Kind::value, "how many (50)"},
-          {"after", Kind::value, "where the page before ended"}},
+         {{"pipeline", Kind::value, "only this pipeline", false, "NAME"},
+          {"state", Kind::value, "waiting, delayed, running, done, dead or cancelled", false,
+           "STATE"},
+          {"limit", Kind::value, "how many (50)", false, "N"},
+          {"after", Kind::value, "where the page before ended", false, "PLACE"}},
          jobs_list},
         {"jobs show", "one job with its whole story", "  musher jobs show ID\n", {kId}, jobs_show},
         {"jobs retry", "a delayed job becomes due now", "  musher jobs retry ID\n", {kId},
@@ -129,7 +130,8 @@ const std::vector<Verb>& job_verbs() {
          {kPipeline}, jobs_release},
         {"jobs purge", "forget finished jobs",
          "  musher jobs purge invoices --state dead\n",
-         {kPipeline, {"state", Kind::value, "done (default), dead or cancelled"}}, jobs_purge},
+         {kPipeline,
+          {"state", Kind::value, "done (default), dead or cancelled", false, "STATE"}}, jobs_purge},
     };
     return kVerbs;
 }

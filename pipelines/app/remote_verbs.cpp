@@ -100,8 +100,8 @@ const std::vector<Verb>& remote_verbs() {
         {"emit", "make an event by hand",
          "  musher emit invoices --file a.pdf --dry-run\n  musher emit nightly --set day=3\n",
          {{"PIPELINE", Kind::positional, "the pipeline's name", true},
-          {"file", Kind::value, "the job's body; it stays where it is"},
-          {"set", Kind::many, "NAME=VALUE: a field of the event"},
+          {"file", Kind::value, "the job's body; it stays where it is", false, "FILE"},
+          {"set", Kind::many, "a field of the event; may be given again", false, "NAME=VALUE"},
           {"dry-run", Kind::flag, "show what would happen, do nothing"}},
          emit},
     };

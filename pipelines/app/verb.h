@@ -17,6 +17,7 @@ struct VerbOption {
     Kind kind = Kind::flag;
     std::string_view help;
     bool required = false;
+    std::string_view word = "TEXT";  // for the value in the help: N, FILE
 };
 
 /// What the user gave, by option name.
