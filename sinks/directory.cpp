@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "reactor/base/limits.h"
@@ -34,7 +35,7 @@ Result<void> parse_owner(const std::string& text, Publication& into) {
     char buffer[4096];
     if (getpwnam_r(text.substr(0, colon).c_str(), &entry, buffer, sizeof buffer, &found) != 0 ||
         !found) {
-        return fail(Errc::usage, "there is no user '" + text.substr(0, colon) + "'");
+        return fail(Errc::usage, "`owner`: there is no user '" + text.substr(0, colon) + "'");
     }
     into.uid = entry.pw_uid;
     if (colon == std::string::npos) return {};
@@ -43,7 +44,7 @@ Result<void> parse_owner(const std::string& text, Publication& into) {
     if (getgrnam_r(text.substr(colon + 1).c_str(), &group_entry, buffer, sizeof buffer,
                    &found_group) != 0 ||
         !found_group) {
-        return fail(Errc::usage, "there is no group '" + text.substr(colon + 1) + "'");
+        return fail(Errc::usage, "`owner`: there is no group '" + text.substr(colon + 1) + "'");
     }
     into.gid = group_entry.gr_gid;
     return {};
@@ -153,9 +154,28 @@ class Directory final : public Step {
     }
 };
 
-Result<void> check_directory(const Options& options) {
-    MUSHER_DO(parse_mode(options.text("mode")));
-    return {};
+/// Of a name with ${…} only what surely stands in it: no expression may give a slash either.
+Result<void> check_name(const Options& options) {
+    const std::string name = options.text("name");
+    const std::vector<std::string> ends = literal_ends(name);
+    const bool slash = std::any_of(ends.begin(), ends.end(), [](const std::string& text) {
+        return text.find('/') != std::string::npos;
+    });
+    const bool whole = ends.size() == 1;
+    if (!slash && (!whole || check_entry_name(name))) return {};
+    return fail(Errc::usage, "`name` is no name of a file: `" + name + "`",
+                slash ? "folders belong into `to`" : "");
+}
+
+Faults check_directory(const Options& options) {
+    Faults faults;
+    Publication ignored;
+    if (options.has("mode")) {
+        if (auto mode = parse_mode(options.text("mode")); !mode) faults.push_back(mode.error());
+    }
+    if (options.has("name")) collect(faults, check_name(options));
+    collect(faults, parse_owner(options.text("owner"), ignored));
+    return faults;
 }
 }  // namespace
 

@@ -33,21 +33,17 @@ bool same_letters(std::string_view a, std::string_view b) {
     });
 }
 
-/// "429" or "5xx".
-Result<bool> status_is(const std::string& pattern, int status) {
+/// "429" or "5xx": a status over 299, or a class of them.
+bool is_status(std::string_view pattern) {
+    if (pattern.size() != 3 || pattern[0] < '3' || pattern[0] > '5') return false;
+    return std::all_of(pattern.begin() + 1, pattern.end(),
+                       [](char c) { return c == 'x' || (c >= '0' && c <= '9'); });
+}
+
+bool status_is(std::string_view pattern, int status) {
     const std::string digits = std::to_string(status);
-    bool hit = pattern.size() == digits.size();
-    for (std::size_t i = 0; i < pattern.size(); ++i) {
-        const bool any = pattern[i] == 'x' && i > 0;
-        if (pattern.size() != 3 ||
-            (!any && !std::isdigit(static_cast<unsigned char>(pattern[i])))) {
-            return fail(Errc::usage,
-                        "`retry_on` wants statuses or classes of them, found `" + pattern + "`",
-                        "write 429 or 5xx");
-        }
-        hit = hit && (any || pattern[i] == digits[i]);
-    }
-    return hit;
+    return std::equal(pattern.begin(), pattern.end(), digits.begin(), digits.end(),
+                      [](char wanted, char digit) { return wanted == 'x' || wanted == digit; });
 }
 
 /// What the server said, on one line, unless it repeats what may be a secret.
@@ -81,11 +77,9 @@ Errc code_of(int status, bool retry) {
 Result<void> accepted(const HttpRequest& request, const HttpResponse& response,
                       const std::vector<std::string>& retry_on) {
     if (response.ok()) return {};
-    bool retry = false;
-    for (const std::string& pattern : retry_on) {
-        MUSHER_TRY(const bool hit, status_is(pattern, response.status));
-        retry = retry || hit;
-    }
+    const bool retry = std::any_of(retry_on.begin(), retry_on.end(), [&](const auto& pattern) {
+        return status_is(pattern, response.status);
+    });
     Error error(code_of(response.status, retry),
                 request.method + " " + public_url(request.url) + " answered " +
                     std::to_string(response.status) + said(request, response));
@@ -94,15 +88,56 @@ Result<void> accepted(const HttpRequest& request, const HttpResponse& response,
     return fail(std::move(error));
 }
 
-Result<void> check_http_post(const Options& options) {
-    const std::string url = options.text("url");
+Result<void> check_post_url(const std::string& url) {
     const std::string scheme = url.substr(0, url.find("://"));  // the whole of it without one
-    const bool open = scheme.find("${") != std::string::npos;
-    if (!open && !same_letters(scheme, "https") && !same_letters(scheme, "http")) {
+    if (scheme.find("${") != std::string::npos) return {};
+    if (!same_letters(scheme, "https") && !same_letters(scheme, "http")) {
         return fail(Errc::usage, "`url` begins with neither https:// nor http://");
     }
-    for (const std::string& pattern : options.list("retry_on")) MUSHER_DO(status_is(pattern, 0));
-    return {};
+    if (url.find("${") != std::string::npos) {
+        const std::vector<std::string> ends = literal_ends(url);
+        const bool blank = std::any_of(ends.begin(), ends.end(), [](const std::string& text) {
+            return text.find(' ') != std::string::npos || !is_header_value(text);
+        });
+        if (!blank) return {};
+        return fail(Errc::usage, "`url` is no URL: it holds a blank", "write %20 for a blank");
+    }
+    const Result<void> sound = check_url(url);
+    if (sound) return {};
+    return fail(Errc::usage, "`url` is no URL: " + sound.error().message, sound.error().hint);
+}
+
+void check_headers(const Json& headers, Faults& faults) {
+    for (const auto& [name, value] : headers.items()) {
+        const std::vector<std::string> ends = literal_ends(text_of(value));
+        if (!is_header_name(name)) {
+            const std::string shown = is_header_value(name) ? "`headers." + name + "`"
+                                                            : "`headers`: a name with a line break";
+            faults.emplace_back(Errc::usage, shown + " is no header's name",
+                                "letters, digits and - without blanks, no colon: X-Source");
+        } else if (!std::all_of(ends.begin(), ends.end(), is_header_value)) {
+            faults.emplace_back(Errc::usage,
+                                "`headers." + name + "` holds a line break or control character",
+                                "a header is one line of text");
+        }
+    }
+}
+
+Faults check_http_post(const Options& options) {
+    Faults faults;
+    collect(faults, check_post_url(options.text("url")));
+    check_headers(options.json("headers"), faults);
+    if (options.has("body") && !options.flag("body")) {
+        faults.emplace_back(Errc::usage, "`body` false sends nothing",
+                            "write body: true, or what to send as json or form");
+    }
+    for (const std::string& pattern : options.list("retry_on")) {
+        if (is_status(pattern)) continue;
+        faults.emplace_back(Errc::usage,
+                            "`retry_on` wants statuses or classes of them, found `" + pattern + "`",
+                            "write 429 or 5xx");
+    }
+    return faults;
 }
 
 class HttpPost final : public Step {

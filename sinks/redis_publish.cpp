@@ -41,6 +41,11 @@ class RedisPublish final : public Step {
     }
 };
 
+Faults check_redis_publish(const Options& options) {
+    if (!options.text("channel").empty()) return {};
+    return {Error(Errc::usage, "`channel` is empty", "name the channel that others listen to")};
+}
+
 }  // namespace
 
 const Spec& redis_publish_spec() {
@@ -77,7 +82,9 @@ steps:
       channel: files
       message: { name: "${event.name}", size: "${event.size}" }
 )",
-        Repeats::after_crash};
+        Repeats::after_crash,
+        {},
+        check_redis_publish};
     return kSpec;
 }
 

@@ -1,8 +1,11 @@
 #include "sources/hotfolder_rules.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "reactor/base/limits.h"
+#include "reactor/base/text.h"
 
 namespace musher::hotfolder {
 
@@ -78,23 +81,42 @@ Result<HotfolderRules> read_rules(const Options& options) {
 
     rules.settle.settle = options.duration("settle");
     rules.settle.order = order_of(options.text("order"));
-    rules.settle.capacity =
-        rules.settle.order == Order::none ? kCandidates : limits::kOrderWindow;
+    rules.settle.capacity = rules.settle.order == Order::none ? kCandidates : limits::kOrderWindow;
     rules.settle.marker = marker;
     return rules;
 }
 
-Result<void> check_rules(const Options& options) {
-    MUSHER_TRY(const HotfolderRules rules, read_rules(options));
-    if (rules.done.way == Farewell::Way::leave && !rules.look.in_place) {
-        return fail(Errc::usage, "`done` leave puts a file back where it would be taken again",
-                    "set claim: none, or name a folder");
+Faults check_rules(const Options& options) {
+    Faults faults;
+    const auto refuse = [&](std::string message, std::string hint) {
+        faults.emplace_back(Errc::usage, std::move(message), std::move(hint));
+    };
+    for (const char* name : {"match", "ignore"}) {
+        for (const std::string& glob : options.list(name)) {
+            if (is_glob(glob)) continue;
+            refuse(
+                fmt::format("`{}` holds `{}`, which matches no name", name, glob),
+                glob.empty() ? "write \"*\" for every name" : "a `[` needs its `]`; [[] is a `[`");
+        }
     }
-    if (rules.look.whole_folders && options.flag("recursive")) {
-        return fail(Errc::usage, "`recursive` has no meaning with unit: folder",
-                    "each folder in `path` is one job, with all that is below it");
+    if (options.has("match") && options.list("match").empty()) {
+        refuse("`match` is empty: no file would ever be taken", "leave it out for every name");
     }
-    return {};
+    if (options.has("marker")) {
+        const auto marker = MarkerPattern::parse(options.text("marker"));
+        if (!marker) refuse("`marker`: " + marker.error().message, marker.error().hint);
+        if (options.text("marker").empty()) refuse("`marker` is empty", "leave it out for none");
+    }
+    const bool leave = options.text("done") == "leave";
+    if (leave && options.text("claim") != "none") {
+        refuse("`done` leave puts a file back where it would be taken again",
+               "set claim: none, or name a folder");
+    }
+    if (options.text("unit") == "folder" && options.flag("recursive")) {
+        refuse("`recursive` has no meaning with unit: folder",
+               "each folder in `path` is one job, with all that is below it");
+    }
+    return faults;
 }
 
 }  // namespace musher::hotfolder

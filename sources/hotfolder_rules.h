@@ -39,6 +39,6 @@ struct HotfolderRules {
 Result<HotfolderRules> read_rules(const Options& options);
 
 /// What check says beyond the table: read_rules' errors.
-Result<void> check_rules(const Options& options);
+Faults check_rules(const Options& options);
 
 }  // namespace musher::hotfolder

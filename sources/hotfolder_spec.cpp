@@ -98,7 +98,9 @@ steps:
 
 Result<std::unique_ptr<Source>> make_hotfolder(const Options& options,
                                                const SourceContext& context) {
-    MUSHER_DO(hotfolder::check_rules(options));
+    if (Faults faults = hotfolder::check_rules(options); !faults.empty()) {
+        return fail(std::move(faults.front()));
+    }
     MUSHER_TRY(hotfolder::HotfolderRules rules, hotfolder::read_rules(options));
     return std::make_unique<hotfolder::Hotfolder>(std::move(rules), context);
 }

@@ -26,6 +26,10 @@ std::string join_relative(std::string_view folder, std::string_view name) {
 Result<MarkerPattern> MarkerPattern::parse(const std::string& text) {
     MarkerPattern marker;
     marker.text_ = text;
+    if (("/" + text + "/").find("/../") != std::string::npos) {
+        return fail(Errc::usage, "marker '" + text + "' is no file beside another",
+                    "write {name}.done, {stem}.ok, {name}/READY or a fixed name");
+    }
     const std::size_t open = text.find('{');
     if (open == std::string::npos) return marker;
     const std::size_t close = text.find('}', open);

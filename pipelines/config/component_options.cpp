@@ -128,19 +128,54 @@ void check_connection(const Option& option, const Value& named, const Reading& r
 }
 
 namespace {
-/// The option that a component's own complaint names in backticks, else the component.
-Position place_of(const Error& error, const Value& options) {
-    for (const Value::Entry& entry : options.entries) {
-        if (error.message.find("`" + entry.key + "`") != std::string::npos) return entry.value.at;
-    }
-    return options.at;
-}
-
 bool is_sound(const Value& value) {
     const auto& entries = value.entries;
     return !value.faulty && std::all_of(value.items.begin(), value.items.end(), is_sound) &&
            std::all_of(entries.begin(), entries.end(),
                        [](const Value::Entry& entry) { return is_sound(entry.value); });
+}
+
+bool names(const Error& error, std::string_view option) {
+    const std::string tick = fmt::format("`{}", option);
+    const std::size_t at = error.message.find(tick);
+    const std::size_t end = at == std::string::npos ? at : at + tick.size();
+    return end < error.message.size() && (error.message[end] == '`' || error.message[end] == '.');
+}
+
+/// The option that a component's own complaint names in backticks, or one of its entries, else the
+/// component.
+Position place_of(const Error& error, const Value& options) {
+    for (const Value::Entry& entry : options.entries) {
+        if (!names(error, entry.key)) continue;
+        for (const Value::Entry& inner : entry.value.entries) {
+            const std::string path = fmt::format("`{}.{}`", entry.key, inner.key);
+            if (error.message.find(path) != std::string::npos) return inner.at;
+        }
+        return entry.value.at;
+    }
+    return options.at;
+}
+
+/// What only the component itself knows to be wrong. Of an option that is faulty anyway it is not
+/// asked again, nor for what hangs on several of them.
+void check_component(const Spec& spec, const Value& options, const Options& decoded,
+                     const Reading& reading) {
+    if (!spec.check || !(options.is(Value::Kind::map) || options.is(Value::Kind::null))) return;
+    std::vector<const Option*> faulty;
+    for (const Option& option : spec.options) {
+        const Value* given = options.find(option.name);
+        const bool lost = given ? !is_sound(*given) || !decoded.has(option.name) : option.required;
+        if (lost) faulty.push_back(&option);
+    }
+    for (const Error& error : spec.check(decoded)) {
+        const auto named = [&](const Option& option) { return names(error, option.name); };
+        const bool known = std::any_of(faulty.begin(), faulty.end(),
+                                       [&](const Option* option) { return named(*option); });
+        const bool vague = std::none_of(spec.options.begin(), spec.options.end(), named);
+        if (known || (vague && !faulty.empty())) continue;
+        add_error(reading.problems, place_of(error, options), "bad_option", error.message,
+                  error.hint);
+    }
 }
 }  // namespace
 
@@ -149,14 +184,8 @@ Value read_component_options(const Spec& spec, const Value::Entry& written,
     Value options = with_shorthand(written.value, spec.scalar);
     if (written.value.is(Value::Kind::null)) options.at = written.at;
     render_fixed(spec.options, options, reading);
-    const std::size_t before = reading.problems.size();
     const Options decoded = decode(spec.options, options, spec.name, reading.problems);
-    if (spec.check && before == reading.problems.size() && is_sound(options)) {
-        if (const Result<void> sound = spec.check(decoded); !sound) {
-            add_error(reading.problems, place_of(sound.error(), options), "bad_option",
-                      sound.error().message, sound.error().hint);
-        }
-    }
+    check_component(spec, options, decoded, reading);
     for (const Option& option : spec.options) {
         const Value* named = options.find(option.name);
         if (named && option.type == OptionType::connection) {

@@ -180,6 +180,15 @@ void DaemonReader::read_history(const Options& history) {
 
 void DaemonReader::read_sentry(const Options& top) {
     const Options sentry = top.section("sentry");
+    constexpr std::tuple<const char*, const char*> kTwice[] = {{"sentry_dsn", "dsn"},
+                                                               {"sentry_log_level", "level"}};
+    for (const auto& [flat_name, name] : kTwice) {
+        const Value* section = root_.find("sentry");
+        if (!root_.find(flat_name) || !section || !section->find(name)) continue;
+        add_error(problems_, place({flat_name}), "conflicting_options",
+                  fmt::format("`{}` and `sentry.{}` say the same thing twice", flat_name, name),
+                  "keep one of them");
+    }
     config_.sentry_dsn = top.has("sentry_dsn") ? top.text("sentry_dsn") : sentry.text("dsn");
     const bool flat = top.has("sentry_log_level");
     const std::string level = flat ? top.text("sentry_log_level") : sentry.text("level");

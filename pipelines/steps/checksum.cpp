@@ -24,7 +24,7 @@ Result<std::string> digest_slice(const Fd& file, Digest& digest, Slice& slice) {
     }
 }
 
-Result<void> check_checksum(const Options& options) {
+Result<void> check_expected(const Options& options) {
     const std::string expected = options.text("expect");
     if (expected.empty() || expected.find("${") != std::string::npos) return {};
     MUSHER_TRY(const DigestKind kind, parse_digest(options.text("algorithm")));
@@ -34,6 +34,12 @@ Result<void> check_checksum(const Options& options) {
     return fail(Errc::usage, "`expect` wants " + std::to_string(digits) + " hex digits, found " +
                                  std::to_string(expected.size()) +
                                  (hex ? std::string() : " characters, not all of them hex"));
+}
+
+Faults check_checksum(const Options& options) {
+    Faults faults;
+    if (options.has("algorithm")) collect(faults, check_expected(options));
+    return faults;
 }
 
 class Checksum final : public Step {

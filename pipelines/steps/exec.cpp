@@ -47,25 +47,43 @@ ChildLimits limits_of(const Options& given) {
     return limits;
 }
 
+Result<int> parse_code(const std::string& text) {
+    int number = -1;
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (bad == std::errc() && end == text.data() + text.size() && number >= 0 && number <= 255) {
+        return number;
+    }
+    return fail(Errc::usage, "`ok_codes` wants exit codes from 0 to 255, found `" + text + "`");
+}
+
 Result<bool> is_ok(int code, const std::vector<std::string>& ok_codes) {
     bool ok = false;
     for (const std::string& text : ok_codes) {
-        int number = -1;
-        const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (bad != std::errc() || end != text.data() + text.size() || number < 0 || number > 255) {
-            return fail(Errc::usage,
-                        "`ok_codes` wants exit codes from 0 to 255, found `" + text + "`");
-        }
+        MUSHER_TRY(const int number, parse_code(text));
         ok = ok || number == code;
     }
     return ok;
 }
 
-Result<void> check_exec(const Options& options) {
+/// A variable's name goes before a `=`.
+bool is_variable(std::string_view name) {
+    return !name.empty() && name.find('=') == name.npos && name.find('\0') == name.npos;
+}
+
+Faults check_exec(const Options& options) {
+    Faults faults;
     const std::vector<std::string> argv = options.list("argv");
-    if (argv.empty() || argv[0].empty()) return fail(Errc::usage, "`argv` names no program");
-    MUSHER_DO(is_ok(0, options.list("ok_codes")));
-    return {};
+    if (argv.empty() || argv[0].empty()) {
+        faults.emplace_back(Errc::usage, "`argv` names no program");
+    }
+    for (const auto& [name, value] : options.json("env").items()) {
+        if (is_variable(name)) continue;
+        faults.emplace_back(Errc::usage, "`env." + name + "` cannot name a variable");
+    }
+    for (const std::string& text : options.list("ok_codes")) {
+        if (Result<int> code = parse_code(text); !code) faults.push_back(std::move(code).error());
+    }
+    return faults;
 }
 
 /// The last lines of what it complained, on one line.

@@ -30,14 +30,15 @@ Result<Key> read_key(const Options& options) {
 }
 }  // namespace
 
-Result<void> check_seal_options(const Options& options) {
+Faults check_seal_options(const Options& options) {
     const Result<Key> key = read_key(options);
     if (key) return {};
     Error error = key.error();
-    const bool file = options.has("key_file") && !options.has("key");
-    if (file) error.message = "`key_file`: " + error.message;
+    const bool both = options.has("key") == options.has("key_file");
+    const bool file = options.has("key_file") && !both;
+    if (!both) error.message = (file ? "`key_file`: " : "`key`: ") + error.message;
     if (file && error.hint.empty()) error.hint = kMakeKey;
-    return fail(std::move(error));
+    return {std::move(error)};
 }
 
 Result<SealOptions> seal_options(const Options& options) {

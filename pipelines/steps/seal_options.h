@@ -8,8 +8,8 @@
 
 namespace musher {
 const std::vector<Option>& seal_option_table();
-/// `usage` unless exactly one of key and key_file is given; what else is wrong with the key.
-Result<void> check_seal_options(const Options& options);
+/// Unless exactly one of key and key_file is given; what else is wrong with the key.
+Faults check_seal_options(const Options& options);
 /// The same, with the key read; key files as Key::from_file.
 Result<SealOptions> seal_options(const Options& options);
 }  // namespace musher

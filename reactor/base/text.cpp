@@ -195,6 +195,19 @@ bool glob_match(std::string_view pattern, std::string_view name, bool fold_case)
     return p == pattern.size();
 }
 
+bool is_glob(std::string_view pattern) {
+    for (std::size_t at = 0; at < pattern.size();) {
+        if (pattern[at] != '[') {
+            ++at;
+            continue;
+        }
+        const std::size_t before = at;
+        match_set(pattern, at, 0, false);
+        if (at == before) return false;
+    }
+    return !pattern.empty();
+}
+
 std::string url_encode(std::string_view text) {
     constexpr char kHex[] = "0123456789ABCDEF";
     std::string encoded;

@@ -26,6 +26,8 @@ std::optional<std::string_view> nearest(std::string_view wanted,
 /// Shell-like match of a whole name: * ? [a-z]. `fold_case` ignores the case of Latin, Greek and
 /// Cyrillic letters. Bytes that are not UTF-8 match themselves.
 bool glob_match(std::string_view pattern, std::string_view name, bool fold_case);
+/// Not empty, and every [ closed: what glob_match can match with.
+bool is_glob(std::string_view pattern);
 
 /// Percent-encodes all but letters, digits and - _ . ~ for a URL's query or a form.
 std::string url_encode(std::string_view text);

@@ -202,6 +202,18 @@ Result<Json> convert_text(const Option& option, const std::string& text, const P
     return fail(Errc::usage, std::move(problems.front().message), std::move(problems.front().hint));
 }
 
+std::vector<std::string> literal_ends(const std::string& text) {
+    const std::size_t first = text.find("${");
+    if (first == std::string::npos) return {text};
+    const std::size_t last = text.rfind('}');
+    const std::size_t behind = last == std::string::npos || last < first ? text.size() : last + 1;
+    return {text.substr(0, first), text.substr(behind)};
+}
+
+void collect(Faults& faults, Result<void> result) {
+    if (!result) faults.push_back(std::move(result).error());
+}
+
 bool Options::has(std::string_view name) const { return !at(name).is_null(); }
 
 const Json& Options::at(std::string_view name) const {

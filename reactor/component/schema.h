@@ -70,6 +70,7 @@ enum class ComponentKind { source, step, sink };
 enum class Repeats { never, idempotent, after_crash };
 
 class Options;
+using Faults = std::vector<Error>;
 
 struct Spec {
     ComponentKind kind;
@@ -81,16 +82,23 @@ struct Spec {
     std::string_view example;          // a whole pipeline file that passes `check`
     Repeats repeats = Repeats::never;  // sinks: what a crash between effect and receipt does
     std::string_view scalar = {};      // the option meant by a bare value, as in `log: "text"`
-    /// What no table can say (a cron line, one of two options): null, or a function on the options
-    /// as written, which may still hold ${…} where they are templated. `usage` with the option in
-    /// backticks, where there is one to blame.
-    Result<void> (*check)(const Options& options) = nullptr;
+    /// What no table can say (a cron line, one of two options): null, or a function that gives all
+    /// faults of the options as written, which may still hold ${…} where they are templated, and
+    /// null where the table found a fault. Each names the option to blame in backticks, where there
+    /// is one (`headers.X` for one of a map); what names a faulty option is not reported again.
+    Faults (*check)(const Options& options) = nullptr;
 };
 
 /// "from 0 to 9", "at least 100ms", …; "" for an option without bounds.
 std::string range_text(const Option& option);
 std::string_view type_name(OptionType type);  // "a duration", for messages
 std::string_view type_word(OptionType type);  // "duration", as REFERENCE.md prints it
+
+/// For checks of text that may hold ${…}: what stands before the first and behind the last of
+/// them; the whole text without one.
+std::vector<std::string> literal_ends(const std::string& text);
+/// Adds the error, if there is one.
+void collect(Faults& faults, Result<void> result);
 
 /// Decoded options: canonical JSON (durations in ms, sizes in bytes), every default filled in,
 /// null for what is absent. Getters then give the type's zero; they abort on a name or type that

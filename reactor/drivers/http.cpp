@@ -1,5 +1,8 @@
 #include "reactor/drivers/http.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "reactor/drivers/http_exchange.h"
 #include "reactor/loop/offload.h"
 
@@ -58,6 +61,31 @@ Task<Result<void>> Http::feed(Exchange& exchange) {
     }
     multi_->go_on(exchange.transfer);
     co_return Result<void>();
+}
+
+Result<void> check_url(const std::string& url) {
+    const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
+    MUSHER_CHECK(parts);
+    const CURLUcode code = curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0);
+    if (code == CURLUE_OK) return {};
+    std::string why = curl_url_strerror(code);
+    why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+    return fail(Errc::usage, why, "write https://host[:port]/path, with %20 for a blank");
+}
+
+bool is_header_name(std::string_view name) {
+    constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+    return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               kMarks.find(c) != kMarks.npos;
+    });
+}
+
+bool is_header_value(std::string_view value) {
+    return std::all_of(value.begin(), value.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+    });
 }
 
 std::string public_url(const std::string& url) {

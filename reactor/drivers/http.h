@@ -73,6 +73,12 @@ class Http {
     std::unique_ptr<CurlMulti> multi_;
 };
 
+/// `usage`, without the URL itself: no host, a blank or control character, a port over 65535, …
+Result<void> check_url(const std::string& url);
+/// A token of RFC 9110; text without line breaks and control characters but tabs.
+bool is_header_name(std::string_view name);
+bool is_header_value(std::string_view value);
+
 /// The URL without user, password, query and fragment: for messages and receipts.
 std::string public_url(const std::string& url);
 

@@ -75,6 +75,11 @@ TEST(Urls, ArePercentEncoded) {
     EXPECT_EQ(url_encode("a b&c=ä~"), "a%20b%26c%3D%C3%A4~");
     EXPECT_EQ(url_decode("a%20b%26c%3d%C3%A4~%2F%"), "a b&c=ä~/%");
 }
+TEST(Glob, HasAnEnd) {
+    for (const char* good : {"*", "a[0-9]b", "[]]", "[!]a]*", "a]"})
+        EXPECT_TRUE(is_glob(good)) << good;
+    for (const char* bad : {"", "[a", "a[", "[]", "x[!]"}) EXPECT_FALSE(is_glob(bad)) << bad;
+}
 TEST(Glob, MatchesWholeNames) {
     EXPECT_TRUE(glob_match("*.pdf", "A.PDF", true));
     EXPECT_FALSE(glob_match("*.pdf", "A.PDF", false));

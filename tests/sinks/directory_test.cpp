@@ -171,7 +171,7 @@ Task<void> refusals(Loop& loop) {
     }
     const Error user =
         co_await bench.error("{ to: " + bench.dir / "out" + ", owner: no-such-user }");
-    EXPECT_EQ(user.message, "there is no user 'no-such-user'");
+    EXPECT_EQ(user.message, "`owner`: there is no user 'no-such-user'");
     fs::remove(bench.body.path);
     const Error gone = co_await bench.error("to: " + bench.dir / "out");
     EXPECT_EQ(gone.code, Errc::not_found);
