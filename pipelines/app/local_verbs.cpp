@@ -83,10 +83,7 @@ Result<Answer> describe_verb(const Call& call) {
         } else {
             continue;
         }
-        answer.json.push_back(Json{{"kind", kind_name(spec->kind)},
-                                   {"name", spec->name},
-                                   {"summary", spec->summary},
-                                   {"example", spec->example}});
+        answer.json.push_back(describe_json(*spec));
     }
     if (!answer.json.empty()) return answer;
     const auto meant = nearest(words.back(), names);

@@ -4,6 +4,7 @@
 
 #include "pipelines/config/catalogue.h"
 #include "pipelines/config/connections.h"
+#include "pipelines/config/json_schema.h"
 #include "pipelines/config/tables.h"
 #include "pipelines/expr/functions.h"
 
@@ -189,6 +190,57 @@ std::string describe(const Spec& spec) {
     }
     if (!spec.example.empty()) text += fmt::format("```yaml\n{}```\n\n", spec.example);
     return text;
+}
+
+namespace {
+Json option_list(const std::vector<Option>& options) {
+    Json list = Json::array();
+    for (const Option& option : options) {
+        Json& row = list.emplace_back(Json{{"name", option.name},
+                                           {"type", type_word(option.type)},
+                                           {"help", option.help},
+                                           {"required", option.required},
+                                           {"templated", option.templated}});
+        if (!option.fallback.empty()) row["default"] = default_of(option);
+        if (!option.choices.empty()) row["choices"] = option.choices;
+        if (option.least != INT64_MIN) row["at_least"] = option.least;
+        if (option.most != INT64_MAX) row["at_most"] = option.most;
+        if (!option.one_of.empty()) row["one_of"] = option.one_of;
+        if (!option.options.empty()) row["options"] = option_list(option.options);
+    }
+    return list;
+}
+
+/// As the contract words it.
+Json repeats_word(Repeats repeats) {
+    switch (repeats) {
+        case Repeats::never:
+            break;
+        case Repeats::idempotent:
+            return "idempotent";
+        case Repeats::after_crash:
+            return "after-crash";
+    }
+    return nullptr;
+}
+}  // namespace
+
+Json describe_json(const Spec& spec) {
+    Json fields = Json::array();
+    for (const Field& field : spec.fields) {
+        fields.push_back(
+            Json{{"name", field.name}, {"help", field.help}, {"sample", field.sample}});
+    }
+    const bool sink = spec.kind == ComponentKind::sink;
+    return Json{{"kind", kind_name(spec.kind)},
+                {"name", spec.name},
+                {"summary", spec.summary},
+                {"description", spec.description},
+                {"repeats", sink ? repeats_word(spec.repeats) : Json(nullptr)},
+                {"options", option_list(spec.options)},
+                {"scalar", spec.scalar.empty() ? Json(nullptr) : Json(spec.scalar)},
+                {"fields", std::move(fields)},
+                {"example", spec.example}};
 }
 
 std::string describe_expressions() {

@@ -6,6 +6,12 @@
 
 namespace musher {
 
+Json default_of(const Option& option) {
+    const bool typed = option.type == OptionType::boolean || option.type == OptionType::integer ||
+                       option.fallback.starts_with('[') || option.fallback.starts_with('{');
+    return typed ? parse_json(option.fallback).value() : Json(option.fallback);
+}
+
 namespace {
 constexpr const char* kDraft = "https://json-schema.org/draft/2020-12/schema";
 
@@ -83,12 +89,6 @@ Json value_schema(const Option& option) {
             return ref("text");
     }
     return Json::object();
-}
-
-Json default_of(const Option& option) {
-    const bool typed = option.type == OptionType::boolean || option.type == OptionType::integer ||
-                       option.fallback.starts_with('[') || option.fallback.starts_with('{');
-    return typed ? parse_json(option.fallback).value() : Json(option.fallback);
 }
 
 /// Of options that exclude each other, exactly one.

@@ -2,7 +2,7 @@
 // check and complete with them. A tag (!env, !file) is a text to them.
 #pragma once
 
-#include "reactor/base/json.h"
+#include "reactor/component/schema.h"
 
 namespace musher {
 
@@ -10,5 +10,7 @@ namespace musher {
 Json pipeline_schema();
 /// etc/doc/musher.schema.json.
 Json musher_schema();
+/// An option's default as YAML's own type: 5, false, ["a"]; what has a unit stays text: "1s".
+Json default_of(const Option& option);
 
 }  // namespace musher
