@@ -145,6 +145,7 @@ int CommandLine::usage(const CLI::ParseError& error, const std::string& wanted) 
 }
 
 int CommandLine::finish(const Verb& verb) {
+    if (!call_.config.empty()) call_.values["config"] = {call_.config};
     if (call_.config.empty()) call_.config = find_config();
     const Result<Answer> answer = verb.run(call_);
     if (answer) {

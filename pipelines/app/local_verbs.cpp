@@ -7,6 +7,7 @@
 #include "pipelines/app/daemon.h"
 #include "pipelines/app/live_check.h"
 #include "pipelines/app/verb.h"
+#include "pipelines/config/catalogue.h"
 #include "pipelines/config/check.h"
 #include "pipelines/config/describe.h"
 #include "pipelines/config/json_schema.h"
@@ -26,15 +27,21 @@ Result<Answer> run(const Call& call) {
 }
 
 Result<Answer> check(const Call& call) {
-    std::vector<std::string> paths = call.list("PATH");
+    const std::vector<std::string> paths = call.list("PATH");
     Configuration read;
     if (paths.empty()) {
         read = read_configuration(call.config);
     } else {
-        read = read_pipelines(paths);
+        read = read_pipelines(paths, full_catalogue(), call.text("config"));
     }
+    std::vector<std::string> named = paths;
+    if (paths.empty() || call.has("config")) named.push_back(call.config);
+    const bool missing = std::any_of(named.begin(), named.end(), [](const std::string& path) {
+        std::error_code failed;
+        return !std::filesystem::exists(path, failed);
+    });
     Answer answer;
-    answer.code = read.ok() ? 0 : info(Errc::usage).exit_code;
+    answer.code = read.ok() ? 0 : info(missing ? Errc::not_found : Errc::usage).exit_code;
     if (call.has("live") && read.ok()) {
         check_live(read);
         answer.code = read.ok() ? 0 : info(Errc::failed).exit_code;

@@ -20,7 +20,7 @@ struct VerbOption {
     std::string_view word = "TEXT";  // for the value in the help: N, FILE
 };
 
-/// What the user gave, by option name.
+/// What the user gave, by option name; "config" only if it was given.
 struct Call {
     std::string config;      // musher.yml, found or given
     std::map<std::string, std::vector<std::string>, std::less<>> values;

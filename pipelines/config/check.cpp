@@ -43,6 +43,8 @@ class ConfigurationReader {
   public:
     explicit ConfigurationReader(const Catalogue& catalogue) : catalogue_(catalogue) {}
 
+    void read_settings(const Source& source);
+    void read_settings_file(const std::string& shown);
     void read_daemon(Source source);
     void read_daemon_file(const std::string& shown);
     void read_path(const std::string& shown);
@@ -64,9 +66,17 @@ void ConfigurationReader::read_daemon_file(const std::string& shown) {
     }
 }
 
-void ConfigurationReader::read_daemon(Source source) {
+void ConfigurationReader::read_settings(const Source& source) {
     result_.daemon = read_daemon_tree(source.root, absolute_path(source.shown), result_.problems);
     has_daemon_ = true;
+}
+
+void ConfigurationReader::read_settings_file(const std::string& shown) {
+    if (auto source = read_source(shown_path(shown), result_.problems)) read_settings(*source);
+}
+
+void ConfigurationReader::read_daemon(Source source) {
+    read_settings(source);
     const Value* written = source.root.find("pipelines");
     const fs::path folder = fs::path(source.shown).parent_path();
     if (!written) {
@@ -177,8 +187,10 @@ Configuration read_configuration(const std::string& file, const Catalogue& catal
     return reader.finish();
 }
 
-Configuration read_pipelines(const std::vector<std::string>& paths, const Catalogue& catalogue) {
+Configuration read_pipelines(const std::vector<std::string>& paths, const Catalogue& catalogue,
+                             const std::string& daemon_file) {
     ConfigurationReader reader(catalogue);
+    if (!daemon_file.empty()) reader.read_settings_file(daemon_file);
     for (const std::string& path : paths) reader.read_path(path);
     return reader.finish();
 }

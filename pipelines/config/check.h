@@ -25,9 +25,11 @@ struct Configuration {
 Configuration read_configuration(const std::string& file,
                                  const Catalogue& catalogue = full_catalogue());
 /// Pipeline files, directories of them, and musher.yml files (`musher check PATH…`). Without a
-/// musher.yml its connections, env and vars are not judged.
+/// musher.yml, among them or as `daemon_file` (whose own pipelines are then not read), its
+/// connections, env and vars are not judged.
 Configuration read_pipelines(const std::vector<std::string>& paths,
-                             const Catalogue& catalogue = full_catalogue());
+                             const Catalogue& catalogue = full_catalogue(),
+                             const std::string& daemon_file = {});
 /// One pipeline file against an already read musher.yml, for live edits.
 std::optional<PipelineConfig> read_pipeline(const std::string& file, const DaemonConfig& daemon,
                                             std::vector<Problem>& problems,

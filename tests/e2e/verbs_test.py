@@ -68,6 +68,41 @@ class WithoutMusherTest(unittest.TestCase):
             self.assertFalse(os.path.exists(house / "state"), "an untouched world")
             self.assertFalse(os.path.exists(house / "in"))
 
+    def test_check_of_what_is_not_there(self):
+        with House({"p": PIPELINE}) as house:
+            pipeline = house / "pipelines/p.yml"
+            for words in (["nosuch"], [pipeline, "nosuch"], ["-c", "nosuch"],
+                          [pipeline, "-c", "nosuch"]):
+                result = musher("check", *words)
+                self.assertEqual(result.returncode, 3, words)
+                self.assertIn("nosuch: error: ", result.stderr)
+            os.symlink("nowhere", house / "dangling.yml")
+            self.assertEqual(musher("check", house / "dangling.yml").returncode, 3)
+            house.write_pipeline("q", PIPELINE.replace("{house}/in", '"${vars.nosuch}"'))
+            alone = musher("check", house / "pipelines/q.yml")
+            self.assertEqual(alone.returncode, 0, alone.stderr)
+            judged = musher("check", house / "pipelines/q.yml", "-c", house / "musher.yml")
+            self.assertEqual(judged.returncode, 2)
+            self.assertIn("vars.nosuch", judged.stderr)
+
+    def test_describe_json(self):
+        [sink] = json.loads(musher("describe", "sink", "directory", "--json").stdout)
+        self.assertEqual((sink["kind"], sink["name"], sink["repeats"], sink["scalar"]),
+                         ("sink", "directory", "idempotent", "to"))
+        options = {option["name"]: option for option in sink["options"]}
+        self.assertEqual(options["to"]["type"], "path")
+        self.assertTrue(options["to"]["required"] and options["to"]["templated"])
+        self.assertEqual(options["collision"]["choices"], ["number", "replace", "fail"])
+        self.assertEqual(options["collision"]["default"], "number")
+        [post] = json.loads(musher("describe", "sink", "http_post", "--json").stdout)
+        self.assertEqual(post["repeats"], "after-crash")
+        self.assertEqual([field["name"] for field in post["fields"]], ["status", "response"])
+        [step] = json.loads(musher("describe", "step", "exec", "--json").stdout)
+        [limits] = [option for option in step["options"] if option["name"] == "limits"]
+        self.assertIn("memory", [option["name"] for option in limits["options"]])
+        [source] = json.loads(musher("describe", "source", "hotfolder", "--json").stdout)
+        self.assertIn("stem", [field["name"] for field in source["fields"]])
+
     def test_explain_describe_completion(self):
         with House({"p": PIPELINE}) as house:
             shown = house.run("explain", "p")
