@@ -11,7 +11,8 @@ namespace musher {
 
 namespace {
 constexpr Duration kRecent = milliseconds(20);
-constexpr std::size_t kMostPrefetch = limits::kQueueBatch * limits::kQueueDepth;
+/// Acks and claims of one call share its round trip and its sync.
+constexpr std::size_t kMostPrefetch = limits::kQueueBatch;
 constexpr std::size_t kMostSettling = 1024;
 constexpr Duration kFlush = std::chrono::seconds(5);  // for the last acks, after the last job
 }  // namespace
@@ -148,7 +149,7 @@ CycleIn Dispatcher::collect() {
             in.beats.push_back(Beat{slot.claim.job.id, slot.claim.token, slot.progress});
         }
     }
-    in.claim = stopping_ ? 0 : wanted();
+    in.claim = stopping_ ? 0 : std::min(wanted(), kMostPrefetch);
     return in;
 }
 

@@ -244,23 +244,23 @@ QUEUE_CASE_WITH(IsFullAtItsLimit, at_most_three()) {
 
 QUEUE_CASE(TakesMoreThanABatchAtOnce) {
     std::vector<Job> jobs;
-    for (int i = 0; i < 150; ++i) jobs.push_back(q.job("j" + std::to_string(1000 + i)));
+    for (int i = 0; i < 300; ++i) jobs.push_back(q.job("j" + std::to_string(1000 + i)));
     const std::string codes = co_await q.put_all(jobs);
     EXPECT_EQ(codes.find("known"), std::string::npos);
     CycleIn in;
-    in.claim = 100;
+    in.claim = 200;
     Result<CycleOut> out = co_await q.queue().cycle(std::move(in), q.never);
-    EXPECT_EQ(out->claimed.claims.size(), 100u);
+    EXPECT_EQ(out->claimed.claims.size(), 200u);
     CycleIn again;
     for (const Claim& claim : out->claimed.claims) {
         again.acks.push_back(Ack{claim.job.id, claim.token, nullptr});
         again.beats.push_back(Beat{claim.job.id, claim.token});
     }
-    again.claim = 100;
+    again.claim = 200;
     out = co_await q.queue().cycle(std::move(again), q.never);
-    EXPECT_EQ(out->acks, std::vector<AckCode>(100, AckCode::acked));
-    EXPECT_EQ(out->beats, std::vector<BeatCode>(100, BeatCode::gone));
-    EXPECT_EQ(out->claimed.claims.size(), 50u);
+    EXPECT_EQ(out->acks, std::vector<AckCode>(200, AckCode::acked));
+    EXPECT_EQ(out->beats, std::vector<BeatCode>(200, BeatCode::gone));
+    EXPECT_EQ(out->claimed.claims.size(), 100u);
 }
 
 }  // namespace musher::test
