@@ -61,7 +61,10 @@ class Walk {
         claim.name = parsed.name;
         claim.subfolder = unmirror(mirror.substr(0, mirror.empty() ? 0 : mirror.size() - 1));
         claim.path = premises_.work_path + "/" + mirror + name;
-        if (!parsed.own_folder) return add(at, name, std::move(claim));
+        if (!parsed.own_folder) {
+            found.push_back(std::move(claim));
+            return {};
+        }
         const Fd own(::openat(at.get(), name.c_str(), kFolderFlags));
         if (!own) return {};
         MUSHER_TRY(const std::vector<std::string> inner, names_in(own));
@@ -72,16 +75,6 @@ class Walk {
         }
         claim.name = inner.front();
         claim.path += "/" + inner.front();
-        return add(own, inner.front(), std::move(claim));
-    }
-
-    Result<void> add(const Fd& at, const std::string& name, Claim claim) {
-        struct stat status{};
-        if (::fstatat(at.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return {};
-        claim.sample = sample_of(status);
-        const Fd opened(::openat(at.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-        if (opened && S_ISREG(status.st_mode)) claim.hops = read_hops(opened.get());
-        if (opened && S_ISDIR(status.st_mode)) claim.sample = look_at_tree(opened, false).sample;
         found.push_back(std::move(claim));
         return {};
     }
@@ -95,6 +88,16 @@ Result<std::vector<Claim>> list_claims(const Premises& premises) {
     Walk walk(premises);
     MUSHER_DO(walk.folder(premises.work, "", 0));
     return std::move(walk.found);
+}
+
+bool look_at_claim(const std::string& path, FileSample& sample, int& hops) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0) return false;
+    sample = sample_of(status);
+    const Result<Fd> opened = Fd::open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (opened && S_ISREG(status.st_mode)) hops = read_hops(opened->get());
+    if (opened && S_ISDIR(status.st_mode)) sample = look_at_tree(*opened, false).sample;
+    return true;
 }
 
 }  // namespace musher::hotfolder

@@ -1,4 +1,4 @@
-// Claims: what lies in a work folder, for recovery at start.
+// Claims: what lies in a work folder, for recovery.
 #pragma once
 
 #include <string>
@@ -14,12 +14,13 @@ struct Claim {
     std::string id;
     std::string subfolder;  // where in the hot folder it was
     std::string name;       // raw
-    FileSample sample;
-    int hops = 0;
 };
 
 /// Everything claimed and not yet put away; empty leftovers of claims are removed. As many as were
 /// in the queue, so `limits.waiting` bounds it. Pool threads.
 Result<std::vector<Claim>> list_claims(const Premises& premises);
+
+/// What claiming it told, told again: a sample and the hops. False: it is gone. Pool threads.
+bool look_at_claim(const std::string& path, FileSample& sample, int& hops);
 
 }  // namespace musher::hotfolder

@@ -9,6 +9,7 @@
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
 #include "reactor/drivers/files.h"
+#include "sources/tree_sample.h"
 #include "sources/work_path.h"
 
 namespace musher::hotfolder {
@@ -16,7 +17,7 @@ namespace musher::hotfolder {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr int kMostNumbers = 1000;
+constexpr int kMostNumbers = 1000;  // the last one is the job's id
 constexpr std::size_t kLongestReported = 200;  // with .report.json and a temporary name around it
 constexpr std::size_t kReportBytes = 4 << 20;
 
@@ -36,6 +37,27 @@ std::string report_name(const std::string& name) {
         stem.resize(cut);
     }
     return stem + ".report.json";
+}
+
+/// The names that an original may have in failed/: its own, NAME-2, …, NAME-<job>.
+std::string failed_name(const std::string& name, int number, const std::string& job) {
+    if (number == 1) return name;
+    return number < kMostNumbers ? numbered_name(name, number) : marked_name(name, "-" + job);
+}
+
+/// True when a file that was worked on where it stands is another one by now, or was changed: the
+/// id of its job was made from what it was.
+bool replaced(const Settlement& one) {
+    const std::string& file = one.event.file;
+    struct stat status{};
+    if (parse_work_path(file) || ::lstat(file.c_str(), &status) != 0) return false;
+    FileSample now = sample_of(status);
+    if (S_ISDIR(status.st_mode)) {
+        const Result<Fd> opened = Fd::open(file, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (opened) now = look_at_tree(*opened, false).sample;
+    }
+    return one.event.id != standing_id(file, now, true) &&
+           one.event.id != standing_id(file, now, false);
 }
 
 /// A claim in a folder of its own leaves that folder behind.
@@ -62,9 +84,8 @@ Result<void> put_into_failed(const HotfolderRules& rules, const Settlement& one)
     const std::string wanted =
         rules.failed + "/" + original_of(rules, one.event.file);
     MUSHER_DO(make_folders(folder_of(wanted)));
-    for (int number = 1; number < kMostNumbers; ++number) {
-        const std::string name =
-            number == 1 ? name_of(wanted) : numbered_name(name_of(wanted), number);
+    for (int number = 1; number <= kMostNumbers; ++number) {
+        const std::string name = failed_name(name_of(wanted), number, one.event.id);
         const std::string to = folder_of(wanted) + "/" + name;
         if (exists(to)) continue;
         if (!exists(one.event.file)) return {};
@@ -96,40 +117,41 @@ Result<void> remove_original(const std::string& file) {
     return {};
 }
 
-/// The name is taken and may be neither numbered nor replaced.
-Result<void> refuse_done(const HotfolderRules& rules, const Settlement& one, const Error& error) {
-    Settlement refused = one;
-    refused.report = Json{{"error", to_json(error)}, {"job", {{"id", one.event.id}}},
-                          {"story", Json::array()}};
-    return put_into_failed(rules, refused);
-}
-
-Result<void> put_into_done(const HotfolderRules& rules,
-                           const std::vector<const Settlement*>& ended) {
+/// Answers at the indices `which`.
+void put_into_done(const HotfolderRules& rules, const std::vector<Settlement>& ended,
+                   const std::vector<std::size_t>& which, std::vector<Result<void>>& answers) {
     std::vector<Move> moves;
-    moves.reserve(ended.size());
-    for (const Settlement* one : ended) {
-        const std::string to = rules.done.folder + "/" + original_of(rules, one->event.file);
-        moves.push_back(Move{one->event.file, to, rules.collision});
+    moves.reserve(which.size());
+    for (const std::size_t i : which) {
+        const std::string& file = ended[i].event.file;
+        moves.push_back(
+            Move{file, rules.done.folder + "/" + original_of(rules, file), rules.collision});
     }
     // Undone by a power failure they are claims of finished jobs again: recovery moves them.
     const std::vector<Result<std::string>> moved = move_files(moves, Sync::later);
     for (std::size_t i = 0; i < moved.size(); ++i) {
+        const std::string& from = moves[i].from;
         if (moved[i]) {
-            leave_claim(moves[i].from);
-            continue;
-        }
-        const Error& error = moved[i].error();
-        if (error.code == Errc::not_found && !exists(moves[i].from)) {
-            log::warning("hotfolder.original_gone",
-                         Json{{"file", escape_name(moves[i].from)}, {"job", ended[i]->event.id}});
-        } else if (error.code == Errc::conflict) {
-            MUSHER_DO(refuse_done(rules, *ended[i], error));
+            leave_claim(from);
+        } else if (moved[i].error().code == Errc::not_found && !exists(from)) {
+            log::warning("hotfolder.original_gone", Json{{"file", escape_name(from)},
+                                                         {"job", ended[which[i]].event.id}});
         } else {
-            return fail(error);
+            answers[which[i]] = fail(moved[i].error());
         }
     }
-    return {};
+}
+
+void put_back_released(const std::vector<Settlement>& ended, std::vector<Result<void>>& answers) {
+    std::vector<Settlement> released;
+    for (const Settlement& one : ended) {
+        if (one.outcome == musher::Outcome::released) released.push_back(one);
+    }
+    const Result<void> back = put_back(released);
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+        // Together: one that is back already counts as put back the next time.
+        if (ended[i].outcome == musher::Outcome::released) answers[i] = back;
+    }
 }
 
 /// The job that a file in failed/ belongs to, by its report; empty when there is none.
@@ -152,22 +174,31 @@ std::string original_of(const HotfolderRules& rules, const std::string& file) {
     return file.size() > skip ? file.substr(skip) : name_of(file);
 }
 
-Result<void> put_away(const HotfolderRules& rules, const std::vector<Settlement>& ended) {
-    std::vector<const Settlement*> done;
-    std::vector<Settlement> released;
-    for (const Settlement& one : ended) {
-        if (one.outcome == musher::Outcome::released) {
-            released.push_back(one);
-        } else if (one.outcome != musher::Outcome::done) {
-            MUSHER_DO(put_into_failed(rules, one));
+std::vector<Result<void>> put_away(const HotfolderRules& rules,
+                                   const std::vector<Settlement>& ended) {
+    std::vector<Result<void>> answers(ended.size());
+    std::vector<std::size_t> done;
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+        const Settlement& one = ended[i];
+        const bool is_done = one.outcome == musher::Outcome::done;
+        if (is_done && rules.done.way == Farewell::Way::leave) continue;
+        if (one.outcome == musher::Outcome::released) continue;
+        if (replaced(one)) {
+            log::warning("hotfolder.original_replaced",
+                         Json{{"file", escape_name(one.event.file)},
+                              {"job", one.event.id},
+                              {"hint", "it stays, and is taken as a new file"}});
+        } else if (!is_done) {
+            answers[i] = put_into_failed(rules, one);
         } else if (rules.done.way == Farewell::Way::remove) {
-            MUSHER_DO(remove_original(one.event.file));
-        } else if (rules.done.way == Farewell::Way::move) {
-            done.push_back(&one);
+            answers[i] = remove_original(one.event.file);
+        } else {
+            done.push_back(i);
         }
     }
-    MUSHER_DO(put_back(released));
-    return put_into_done(rules, done);
+    put_into_done(rules, ended, done, answers);
+    put_back_released(ended, answers);
+    return answers;
 }
 
 Result<void> put_back(const std::vector<Settlement>& released) {
@@ -196,9 +227,8 @@ Result<void> bring_back(const HotfolderRules& rules, const std::string& job,
                         const std::string& file) {
     if (exists(file)) return {};
     const std::string wanted = rules.failed + "/" + original_of(rules, file);
-    for (int number = 1; number < kMostNumbers; ++number) {
-        const std::string name =
-            number == 1 ? name_of(wanted) : numbered_name(name_of(wanted), number);
+    for (int number = 1; number <= kMostNumbers; ++number) {
+        const std::string name = failed_name(name_of(wanted), number, job);
         const std::string from = folder_of(wanted) + "/" + name;
         if (!exists(from) || reported_job(from) != job) continue;  // gaps: people tidy up
         MUSHER_DO(make_folders(folder_of(file)));

@@ -13,12 +13,14 @@ namespace musher::hotfolder {
 std::string original_of(const HotfolderRules& rules, const std::string& file);
 
 /// Moves each original where its outcome says, with a report beside a failed one; subfolders are
-/// kept. What is no longer there counts as moved. A done name that is taken under collision: fail
-/// goes to failed/. Pool threads.
+/// kept. One answer per settlement, and none keeps another from its move. What is no longer there
+/// counts as moved; what was worked on where it stands and is another file by now is left alone.
+/// `conflict`: a done name is taken under collision: fail; nothing was moved. Pool threads.
 ///
 /// kill -9 before a move: recovery finds the claim and its finished job, and comes here again.
 /// Between a report and its file: the same, and the report is known by its job and replaced.
-Result<void> put_away(const HotfolderRules& rules, const std::vector<Settlement>& ended);
+std::vector<Result<void>> put_away(const HotfolderRules& rules,
+                                   const std::vector<Settlement>& ended);
 
 /// Puts claimed originals back where they were dropped, under a number when the name is taken by
 /// now (replacing could lose a file that nobody has seen); on disk when it returns. What is no

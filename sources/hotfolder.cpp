@@ -17,7 +17,6 @@ namespace musher::hotfolder {
 namespace {
 using std::chrono::seconds;
 
-constexpr Duration kRecoverAgain = seconds(10);  // after something was left in the work folder
 constexpr std::size_t kMostStanding = 200'000;
 
 struct Batch {
@@ -42,7 +41,7 @@ struct Batch {
 struct Hotfolder::Sent final : Ticket {
     Sent(Hotfolder& source, Item what) : owner(source), item(std::move(what)) {}
     void accepted(Admission admission) override { owner.answered(std::move(item), admission); }
-    void rejected(const Error&) override { owner.recover_later(); }
+    void rejected(const Error&) override { owner.rejected(item.id); }
     Hotfolder& owner;
     Item item;
 };
@@ -60,6 +59,8 @@ PremisesWish Hotfolder::wish() const {
     wish.node = context_.node;
     wish.shared = rules_.shared;
     wish.in_place = rules_.look.in_place;
+    wish.asides.push_back(rules_.failed);
+    if (rules_.done.way == Farewell::Way::move) wish.asides.push_back(rules_.done.folder);
     return wish;
 }
 
@@ -96,13 +97,13 @@ Task<Result<void>> Hotfolder::work(Cancel& stop) {
     };
     Patrol::Wish watched{rules_, *table_, bell_, is_known};
     patrol_ = std::make_unique<Patrol>(context_.loop, premises_, watched);
-    MUSHER_CO_DO(co_await recover(stop));
+    MUSHER_CO_DO(co_await recover(true, stop));
     MUSHER_CO_DO(patrol_->start());
     while (!stop.requested() && !patrol_->lost()) {
         if (recover_at_ && context_.loop.clock().now() >= *recover_at_) {
-            MUSHER_CO_DO(co_await recover(stop));
+            MUSHER_CO_DO(co_await recover(false, stop));
         }
-        MUSHER_CO_DO(co_await return_refused());
+        co_await return_refused(stop);
         const bool scanned = co_await patrol_->scan_some();
         MUSHER_CO_TRY(const bool looked, co_await look_some(stop));
         if (!scanned && !looked) co_await rest(stop);
@@ -179,11 +180,11 @@ Task<Result<bool>> Hotfolder::look_some(Cancel& stop) {
     const Instant now = context_.loop.clock().now();
     for (std::size_t i = 0; i < looks.size(); ++i) {
         table_->report(looks[i], batch.results[i].outcome, now);
-        if (batch.results[i].astray) recover_later();
+        if (batch.results[i].astray) rejected(requests[i].id);
     }
     if (!batch.synced) {
         // Claimed, but a power failure may undo it: nobody is told before it is sure.
-        recover_later();
+        for (const LookRequest& request : requests) rejected(request.id);
         trouble(batch.synced.error());
         co_return true;
     }
@@ -218,7 +219,7 @@ Task<Result<void>> Hotfolder::take(const std::vector<LookRequest>& requests,
             }
         }
     }
-    if (!refused.empty()) MUSHER_CO_DO(co_await fail_unmatched(std::move(refused)));
+    if (!refused.empty()) co_await fail_unmatched(std::move(refused), stop);
     if (!standing.empty()) MUSHER_CO_DO(co_await recover_some(std::move(standing), stop));
     co_return co_await emit(std::move(claimed), stop);
 }
@@ -234,20 +235,27 @@ bool Hotfolder::stands(const LookRequest& request, const Item& item) {
         table_->sight(key.dir, key.name, item.sample, context_.loop.clock().now());
         return false;
     }
-    remember({request.look.dir, request.look.name}, item.sample, item.id);
+    remember({request.look.dir, request.look.name}, item.sample, item.id, item.hops);
     return true;
+}
+
+Event Hotfolder::event_of(const Item& item) {
+    Event event;
+    event.id = item.id;
+    event.kind = "hotfolder";
+    event.facts = file_facts(item.file, item.original, item.sample);
+    event.file = item.file;
+    event.hops = item.hops;
+    return event;
 }
 
 Task<Result<void>> Hotfolder::emit(std::vector<Item> items, Cancel& stop) {
     for (Item& item : items) {
         while (paused_) MUSHER_CO_DO(co_await resumed_.wait(stop));
         Delivery delivery;
-        delivery.event.id = item.id;
-        delivery.event.kind = "hotfolder";
-        delivery.event.facts = file_facts(item.file, item.original, item.sample);
-        delivery.event.file = item.file;
-        delivery.event.hops = item.hops;
+        delivery.event = event_of(item);
         taken_[item.original] = item.id;
+        admitting_.insert(item.id);
         delivery.ticket = std::make_unique<Sent>(*this, std::move(item));
         // kill -9 here: recovery finds the claim and its id unknown, and sends it again.
         MUSHER_CO_DO(co_await context_.out.send(std::move(delivery), stop));
@@ -255,35 +263,21 @@ Task<Result<void>> Hotfolder::emit(std::vector<Item> items, Cancel& stop) {
     co_return Result<void>();
 }
 
-Task<Result<void>> Hotfolder::fail_unmatched(std::vector<Item> items) {
-    std::vector<Settlement> refused;
-    for (const Item& item : items) {
-        Settlement one;
-        one.event.id = item.id;
-        one.event.file = item.file;
-        one.outcome = musher::Outcome::failed;
-        one.error = Error(Errc::usage, "the name matches no pattern of `match`",
-                          "see `match` and `unmatched` in pipeline " + context_.pipeline);
-        Json job{{"id", item.id}, {"pipeline", context_.pipeline}};
-        one.report = Json{{"error", to_json(one.error)}, {"job", job}, {"story", Json::array()}};
-        log::warning("hotfolder.unmatched",
-                     Json{{"pipeline", context_.pipeline}, {"file", escape_name(item.original)}});
-        refused.push_back(std::move(one));
-    }
-    auto move = [this, &refused] { return put_away(rules_, refused); };
-    co_return co_await offload(context_.loop, move);
-}
-
 void Hotfolder::answered(Item item, Admission admission) {
-    if (admission == Admission::stored) return;
-    taken_.erase(item.original);
+    if (admission == Admission::stored) {
+        admitting_.erase(item.id);
+        return;
+    }
+    untake(item.original, item.id);
     (admission == Admission::unwanted ? unwanted_ : duplicates_).push_back(std::move(item));
     bell_.ring();
 }
 
-void Hotfolder::recover_later() {
-    recover_at_ = context_.loop.clock().now() + kRecoverAgain;
-    bell_.ring();
+/// Claimed, and nobody has it: the next recovery need not wait to be sure.
+void Hotfolder::rejected(const std::string& id) {
+    admitting_.erase(id);
+    suspects_.insert(id);
+    recover_later();
 }
 
 bool Hotfolder::known(const CandidateKey::View& key, const FileSample& sample) const {
@@ -291,10 +285,11 @@ bool Hotfolder::known(const CandidateKey::View& key, const FileSample& sample) c
     return found != standing_.end() && found->second.sample == sample;
 }
 
-void Hotfolder::remember(CandidateKey key, const FileSample& sample, const std::string& id) {
+void Hotfolder::remember(CandidateKey key, const FileSample& sample, const std::string& id,
+                         int hops) {
     // Forgetting costs a question to the queue per file, no more.
     if (standing_.size() >= kMostStanding) standing_.clear();
-    standing_[std::move(key)] = Standing{sample, id};
+    standing_[std::move(key)] = Standing{sample, id, hops};
 }
 
 }  // namespace musher::hotfolder

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "reactor/component/source.h"
 #include "reactor/task/doorbell.h"
@@ -30,8 +31,9 @@ class Hotfolder final : public Source {
     Task<Result<void>> run(Cancel& stop) override;
     void pause() override { paused_ = true; }
     void resume() override;
-    Task<Result<void>> settle(std::vector<Settlement> ended, Cancel& cancel) override;
+    Task<Result<void>> settle(std::vector<Settlement>& ended, Cancel& cancel) override;
     Task<Result<void>> recall(Event event, Cancel& cancel) override;
+    void recheck() override;
     Json status() const override;
     Task<Why> why(std::string path, Cancel& cancel) override;
     Task<std::vector<Problem>> probe(Cancel& cancel) override;
@@ -41,7 +43,8 @@ class Hotfolder final : public Source {
     /// A file that stays where it is and whose event is known.
     struct Standing {
         FileSample sample;
-        std::string id;
+        std::string id;  // empty: `when` was false
+        int hops = 0;
     };
     using Standings =
         std::unordered_map<CandidateKey, Standing, CandidateKey::Hash, std::equal_to<>>;
@@ -55,25 +58,36 @@ class Hotfolder final : public Source {
 
     PremisesWish wish() const;
     Task<Result<void>> work(Cancel& stop);
-    Task<Result<void>> recover(Cancel& stop);
+    Task<Result<void>> recover(bool at_start, Cancel& stop);
     Task<Result<void>> recover_some(std::vector<Item> items, Cancel& stop);
+    Task<Result<std::vector<Item>>> unfinished();
+    Task<Result<std::vector<Presence>>> ask(const std::vector<Item>& items, Cancel& stop);
+    Task<Result<void>> act(std::vector<Item> items, std::vector<Presence> known, Cancel& stop);
     Task<Result<bool>> look_some(Cancel& stop);
     bool unmatched(const LookRequest& request) const;
     std::vector<LookRequest> requests_for(const std::vector<Look>& looks) const;
     Task<Result<void>> take(const std::vector<LookRequest>& requests,
                             std::vector<LookResult>& results, Cancel& stop);
     Task<Result<void>> emit(std::vector<Item> items, Cancel& stop);
-    Task<Result<void>> fail_unmatched(std::vector<Item> items);
-    Task<Result<void>> return_refused();
+    Task<Result<void>> move_away(std::vector<Settlement>& ended, Cancel& cancel);
+    Task<void> try_to_settle(std::vector<Settlement> ended, Cancel& cancel);
+    Task<void> fail_unmatched(std::vector<Item> items, Cancel& stop);
+    Task<Result<void>> refuse_done(Settlement& one, Cancel& cancel);
+    Task<void> return_refused(Cancel& stop);
     Task<void> rest(Cancel& stop);
     void trouble(const Error& error);
     void answered(Item item, Admission admission);
+    void rejected(const std::string& id);
     void recover_later();
     std::string absolute(const std::string& relative) const;
     bool known(const CandidateKey::View& key, const FileSample& sample) const;
-    void remember(CandidateKey key, const FileSample& sample, const std::string& id);
+    void remember(CandidateKey key, const FileSample& sample, const std::string& id,
+                  int hops);
+    const Standing* standing_at(const std::string& original) const;
     bool stands(const LookRequest& request, const Item& item);
-    void forget_standing(const std::string& relative);
+    static Event event_of(const Item& item);
+    void forget(const Settlement& one);
+    void untake(const std::string& original, const std::string& id);
     Why explain(const std::string& relative) const;
     Why explain(const Candidate& candidate) const;
 
@@ -88,7 +102,12 @@ class Hotfolder final : public Source {
     std::unordered_map<std::string, std::string> taken_;  // original → job, until it is put away
     std::vector<Item> unwanted_;    // `when` was false: back to their places
     std::vector<Item> duplicates_;  // done with
+    std::unordered_set<std::string> admitting_;  // sent; not in the queue or back in place yet
+    std::unordered_set<std::string> suspects_;   // claims that no job was found for
+    std::unordered_set<std::string> leaving_;    // being put away
+    std::uint64_t duplicates_seen_ = 0;
     std::string trouble_;
+    std::string left_;  // why an original could not be put away
     std::optional<Instant> recover_at_;
     bool paused_ = false;
 };

@@ -1,15 +1,15 @@
-// The ends of a hot folder's events: recovery at start, settlement, replay.
+// The ends of a hot folder's events: settlement, refusal, replay.
 #include <sys/stat.h>
 
 #include <filesystem>
 
-#include "reactor/base/limits.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
 #include "reactor/drivers/files.h"
 #include "reactor/loop/offload.h"
 #include "sources/farewell.h"
 #include "sources/hotfolder.h"
+#include "sources/refusal.h"
 #include "sources/tree_sample.h"
 
 namespace musher::hotfolder {
@@ -30,122 +30,141 @@ std::vector<std::pair<std::string, FileSample>> move_back(const std::vector<Move
     }
     return places;
 }
-
-std::pair<std::string, std::string> split(const std::string& relative) {
-    const std::size_t slash = relative.rfind('/');
-    if (slash == std::string::npos) return {"", relative};
-    return {relative.substr(0, slash), relative.substr(slash + 1)};
-}
 }  // namespace
 
-/// What lies in the work folder: the queue says of each id what is to be done.
-Task<Result<void>> Hotfolder::recover(Cancel& stop) {
-    recover_at_.reset();
-    const Premises* premises = premises_.get();
-    auto list = [premises] { return list_claims(*premises); };
-    MUSHER_CO_TRY(std::vector<Claim> claims, co_await offload(context_.loop, list));
-    for (std::size_t from = 0; from < claims.size(); from += limits::kFileBatch) {
-        const std::size_t to = std::min(claims.size(), from + limits::kFileBatch);
-        std::vector<Item> items;
-        for (std::size_t i = from; i < to; ++i) {
-            Claim& claim = claims[i];
-            Item item;
-            item.id = std::move(claim.id);
-            item.original = absolute(join_relative(claim.subfolder, claim.name));
-            item.file = std::move(claim.path);
-            item.sample = claim.sample;
-            item.hops = claim.hops;
-            items.push_back(std::move(item));
-        }
-        MUSHER_CO_DO(co_await recover_some(std::move(items), stop));
-    }
-    co_return Result<void>();
-}
-
-/// Unknown: sent (again). Live: its job has it. Finished: only the last move is missing.
-Task<Result<void>> Hotfolder::recover_some(std::vector<Item> items, Cancel& stop) {
+/// Recovery and the dispatcher may come with the same original: the first to come moves it.
+Task<Result<void>> Hotfolder::settle(std::vector<Settlement>& ended, Cancel& cancel) {
+    std::erase_if(ended, [this](const Settlement& one) {
+        return !leaving_.insert(one.event.id).second;
+    });
     std::vector<std::string> ids;
-    for (const Item& item : items) ids.push_back(item.id);
-    MUSHER_CO_TRY(const std::vector<Presence> known, co_await context_.ledger.find(ids, stop));
-    std::vector<Item> fresh;
-    std::vector<Settlement> finished;
-    for (std::size_t i = 0; i < items.size(); ++i) {
-        switch (known[i]) {
-            case Presence::unknown:
-                fresh.push_back(std::move(items[i]));
-                break;
-            case Presence::live:
-                taken_[items[i].original] = items[i].id;
-                break;
-            case Presence::done:
-            case Presence::dead: {
-                const bool stays = rules_.done.way == Farewell::Way::leave &&
-                                   known[i] == Presence::done;
-                if (stays) break;
-                MUSHER_CO_TRY(Settlement ended,
-                              co_await context_.ledger.settlement(items[i].id, stop));
-                finished.push_back(std::move(ended));
-                break;
-            }
+    for (const Settlement& one : ended) ids.push_back(one.event.id);
+    Result<void> moved = co_await move_away(ended, cancel);
+    for (const std::string& id : ids) leaving_.erase(id);
+    co_return moved;
+}
+
+Task<Result<void>> Hotfolder::move_away(std::vector<Settlement>& ended, Cancel& cancel) {
+    auto move = [this, &ended] { return put_away(rules_, ended); };
+    const std::vector<Result<void>> answers = co_await offload(context_.loop, move);
+    Result<void> all;
+    std::vector<Settlement> left;
+    std::vector<Settlement> refused;
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+        if (answers[i]) {
+            forget(ended[i]);
+        } else if (answers[i].error().code == Errc::conflict &&
+                   rules_.collision == Collision::fail &&
+                   ended[i].outcome == musher::Outcome::done) {
+            refused.push_back(std::move(ended[i]));
+        } else {
+            all = answers[i];
+            left.push_back(std::move(ended[i]));
         }
     }
-    if (!finished.empty()) MUSHER_CO_DO(co_await settle(std::move(finished), stop));
-    co_return co_await emit(std::move(fresh), stop);
-}
-
-Task<Result<void>> Hotfolder::settle(std::vector<Settlement> ended, Cancel&) {
-    auto move = [this, &ended] { return put_away(rules_, ended); };
-    MUSHER_CO_DO(co_await offload(context_.loop, move));
-    for (const Settlement& one : ended) {
-        const std::string relative = original_of(rules_, one.event.file);
-        taken_.erase(absolute(relative));
-        const bool stays =
-            rules_.done.way == Farewell::Way::leave && one.outcome == musher::Outcome::done;
-        if (!stays) forget_standing(relative);
+    for (Settlement& one : refused) {
+        const Result<void> put = co_await refuse_done(one, cancel);
+        if (put) continue;
+        all = put;
+        left.push_back(std::move(one));
     }
-    co_return Result<void>();
+    ended = std::move(left);
+    co_return all;
 }
 
-void Hotfolder::forget_standing(const std::string& relative) {
-    if (standing_.empty() || !patrol_) return;
-    const auto [subfolder, name] = split(relative);
-    const std::optional<DirId> dir = patrol_->folders().find(subfolder);
-    if (!dir) return;
-    const auto found = standing_.find(CandidateKey::View{*dir, name});
-    if (found != standing_.end()) standing_.erase(found);
+/// collision: fail, and the name is taken: the original goes to failed/, with its job's record.
+Task<Result<void>> Hotfolder::refuse_done(Settlement& one, Cancel& cancel) {
+    const std::string id = one.event.id;
+    Result<Settlement> recorded = co_await context_.ledger.settlement(id, cancel);
+    if (!recorded && recorded.error().code != Errc::not_found) co_return fail(recorded.error());
+    std::vector<Settlement> refused{one};
+    if (recorded) refused.front().report = std::move(recorded->report);
+    const std::string relative = original_of(rules_, one.event.file);
+    Error error(Errc::conflict,
+                escape_name(rules_.done.folder + "/" + relative) + " exists already",
+                "see `collision` in pipeline " + context_.pipeline);
+    refuse(refused.front(), std::move(error), "refused", context_.loop.clock().wall_ms());
+    log::warning("hotfolder.collision", Json{{"pipeline", context_.pipeline},
+                                             {"file", escape_name(absolute(relative))},
+                                             {"job", id}});
+    co_return co_await move_away(refused, cancel);
+}
+
+/// It has ended: what is dropped under its name from now on is another file.
+void Hotfolder::forget(const Settlement& one) {
+    const std::string relative = original_of(rules_, one.event.file);
+    untake(absolute(relative), one.event.id);
+    const bool stays =
+        rules_.done.way == Farewell::Way::leave && one.outcome == musher::Outcome::done;
+    const Standing* standing = standing_at(absolute(relative));
+    if (stays || !standing || standing->id != one.event.id) return;
+    const auto [subfolder, name] = split_relative(relative);
+    standing_.erase(CandidateKey{*patrol_->folders().find(subfolder), name});
+}
+
+/// Like settle(), for what no dispatcher waits for: what cannot be moved now is left where it is,
+/// to be found by the next recovery or scan, and holds nobody else up.
+Task<void> Hotfolder::try_to_settle(std::vector<Settlement> ended, Cancel& cancel) {
+    const Result<void> settled = co_await settle(ended, cancel);
+    if (settled) co_return;
+    for (const Settlement& one : ended) suspects_.insert(one.event.id);
+    if (left_ != settled.error().text()) {
+        log::warning("hotfolder.left", Json{{"pipeline", context_.pipeline},
+                                            {"originals", ended.size()},
+                                            {"reason", settled.error().text()},
+                                            {"hint", settled.error().hint}});
+    }
+    left_ = settled.error().text();
+    recover_later();
 }
 
 /// Files that became no job: those that `when` refused go back and are left alone until they
 /// change or musher starts anew; duplicates are done with.
 ///
 /// kill -9 before: recovery sends the claim again, with the same answer.
-Task<Result<void>> Hotfolder::return_refused() {
-    if (!duplicates_.empty()) {
-        std::vector<Settlement> over;
-        for (Item& item : duplicates_) {
-            Settlement one;
-            one.event.id = std::move(item.id);
-            one.event.file = std::move(item.file);
-            over.push_back(std::move(one));
-        }
-        duplicates_.clear();
-        auto move = [this, &over] { return put_away(rules_, over); };
-        MUSHER_CO_DO(co_await offload(context_.loop, move));
+Task<void> Hotfolder::return_refused(Cancel& stop) {
+    std::vector<Settlement> over;
+    for (const Item& item : std::exchange(duplicates_, {})) {
+        log::info("hotfolder.duplicate", Json{{"pipeline", context_.pipeline},
+                                              {"file", escape_name(item.original)},
+                                              {"hint", "`dedupe` knows a job of its value"}});
+        ++duplicates_seen_;
+        admitting_.erase(item.id);
+        Settlement& one = over.emplace_back();
+        one.event = event_of(item);
     }
+    if (!over.empty()) co_await try_to_settle(std::move(over), stop);
     std::vector<Move> moves;
+    std::vector<std::string> ids;
     for (const Item& item : unwanted_) {
+        ids.push_back(item.id);
         if (item.file != item.original) moves.push_back(Move{item.file, item.original});
     }
     unwanted_.clear();
-    if (moves.empty()) co_return Result<void>();
     auto move = [&moves] { return move_back(moves); };
-    const auto places = co_await offload(context_.loop, move);
+    std::vector<std::pair<std::string, FileSample>> places;
+    if (!moves.empty()) places = co_await offload(context_.loop, move);
+    for (const std::string& id : ids) admitting_.erase(id);
     for (const auto& [path, sample] : places) {
-        const auto [subfolder, name] = split(original_of(rules_, path));
+        const auto [subfolder, name] = split_relative(original_of(rules_, path));
         const std::optional<DirId> dir = patrol_->folders().find(subfolder);
-        if (dir) remember({*dir, name}, sample, "");
+        if (dir) remember({*dir, name}, sample, "", 0);
     }
-    co_return Result<void>();
+}
+
+Task<void> Hotfolder::fail_unmatched(std::vector<Item> items, Cancel& stop) {
+    std::vector<Settlement> refused;
+    for (const Item& item : items) {
+        Settlement& one = refused.emplace_back();
+        one.event = event_of(item);
+        one.event.source = context_.pipeline;
+        Error error(Errc::usage, "the name matches no pattern of `match`",
+                    "see `match` and `unmatched` in pipeline " + context_.pipeline);
+        refuse(one, std::move(error), "unmatched", context_.loop.clock().wall_ms());
+        log::warning("hotfolder.unmatched",
+                     Json{{"pipeline", context_.pipeline}, {"file", escape_name(item.original)}});
+    }
+    co_await try_to_settle(std::move(refused), stop);
 }
 
 Task<Result<void>> Hotfolder::recall(Event event, Cancel&) {

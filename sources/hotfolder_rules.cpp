@@ -29,6 +29,19 @@ std::string inside(const std::string& folder, const std::string& path) {
     return path.starts_with(below) ? path.substr(below.size()) : "";
 }
 
+bool within(const std::string& path, const std::string& folder) {
+    return path == folder || path.starts_with(folder + "/");
+}
+
+void check_aside(const std::string& folder, const std::string& option, const std::string& aside,
+                 Faults& faults) {
+    const bool own = within(inside(folder, aside), ".musher");
+    if (aside != folder && !own) return;
+    const std::string what = own ? "musher's own folder" : "the watched folder itself";
+    faults.emplace_back(Errc::usage, "`" + option + "` is " + what,
+                        "name another folder, in `path` or elsewhere");
+}
+
 Order order_of(const std::string& word) {
     if (word == "oldest") return Order::oldest;
     return word == "name" ? Order::name : Order::none;
@@ -83,6 +96,7 @@ Result<HotfolderRules> read_rules(const Options& options) {
     rules.settle.order = order_of(options.text("order"));
     rules.settle.capacity = rules.settle.order == Order::none ? kCandidates : limits::kOrderWindow;
     rules.settle.marker = marker;
+    rules.settle.whole_folders = whole_folders;
     return rules;
 }
 
@@ -116,6 +130,10 @@ Faults check_rules(const Options& options) {
         refuse("`recursive` has no meaning with unit: folder",
                "each folder in `path` is one job, with all that is below it");
     }
+    const std::string folder = clean(options.text("path"));
+    const Farewell done = farewell_of(folder, options.text("done"));
+    if (done.way == Farewell::Way::move) check_aside(folder, "done", done.folder, faults);
+    check_aside(folder, "failed", place(folder, options.text("failed")), faults);
     return faults;
 }
 

@@ -58,9 +58,10 @@ std::pair<std::string, std::string> reason_of(const Candidate& candidate,
 }  // namespace
 
 Json Hotfolder::status() const {
-    Json row{{"ok", trouble_.empty()}, {"detail", trouble_}};
+    const std::string& trouble = trouble_.empty() ? left_ : trouble_;
+    Json row{{"ok", trouble.empty()}, {"detail", trouble}, {"duplicates", duplicates_seen_}};
     if (!patrol_ || !table_) return row;
-    if (trouble_.empty()) row["detail"] = patrol_->detail();
+    if (trouble.empty()) row["detail"] = patrol_->detail();
     row["watch"] = patrol_->way();
     row["folders"] = patrol_->folders().size();
     row["settling"] = table_->size() - table_->stuck();

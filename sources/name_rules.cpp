@@ -23,6 +23,12 @@ std::string join_relative(std::string_view folder, std::string_view name) {
     return path;
 }
 
+std::pair<std::string, std::string> split_relative(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos) return {"", std::string(path)};
+    return {std::string(path.substr(0, slash)), std::string(path.substr(slash + 1))};
+}
+
 Result<MarkerPattern> MarkerPattern::parse(const std::string& text) {
     MarkerPattern marker;
     marker.text_ = text;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "reactor/base/error.h"
@@ -61,5 +62,7 @@ std::string_view stem_of(std::string_view name);
 std::string_view extension_of(std::string_view name);
 /// `folder/name`, or `name` at the top.
 std::string join_relative(std::string_view folder, std::string_view name);
+/// The other way: {folder, name}.
+std::pair<std::string, std::string> split_relative(std::string_view path);
 
 }  // namespace musher::hotfolder

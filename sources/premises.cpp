@@ -89,6 +89,12 @@ Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish) 
         return fail(errno_error(errno, "reading " + wish.folder));
     }
     premises->identity = sample_of(status);
+    for (const std::string& aside : wish.asides) {
+        if (::stat(aside.c_str(), &status) != 0) continue;
+        if (!sample_of(status).same_inode(premises->identity)) continue;
+        return fail(Errc::usage, aside + " leads back to the watched folder " + wish.folder,
+                    "its files would be taken again: remove the symlink");
+    }
     MUSHER_DO(open_work(*premises, wish));
     sweep_probe(premises->root);
     sweep_probe(premises->work);

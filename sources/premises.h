@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "reactor/base/fd.h"
 #include "sources/file_sample.h"
@@ -24,13 +25,15 @@ struct Premises {
 struct PremisesWish {
     std::string folder;
     std::string pipeline;
+    std::vector<std::string> asides;  // done and failed, absolute
     std::string node;       // written into the lock, for whoever finds it taken
     bool shared = false;    // a work folder per node
     bool in_place = false;  // claim: none; a folder that may not be written is fine then
 };
 
 /// Pool threads. `not_found` or `denied` naming the folder; `conflict` when another musher works
-/// on it. The folder itself is never created: it may be a mount point waiting for its mount.
+/// on it; `usage` when a symlink makes done or failed the folder itself. The folder is never
+/// created: it may be a mount point waiting for its mount.
 Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish);
 
 /// False when the path leads elsewhere by now: unmounted, mounted over, renamed. Pool threads.

@@ -166,6 +166,9 @@ void SettleTable::report(const Look& look, const Outcome& outcome, Instant now) 
             candidate.quiet_from = now;
             candidate.promised = false;
         }
+        // The quiet of a folder begins with its first sample: what was written into it between
+        // its sign and this look gave no sign of its own.
+        if (rules_.whole_folders && !candidate.promised) candidate.quiet_from = now;
         candidate.sample = outcome.sample;
         candidate.sampled = true;
         settle(entry, outcome.finding, now);

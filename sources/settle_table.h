@@ -24,6 +24,7 @@ struct SettleRules {
     Order order = Order::none;
     std::size_t capacity = 0;
     MarkerPattern marker = {};
+    bool whole_folders = false;  // nobody tells of a change below: only samples can
 };
 
 /// Loop thread only. Every `now` is of one monotonic clock.

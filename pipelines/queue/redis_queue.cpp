@@ -100,8 +100,11 @@ Task<Result<void>> RedisQueue::check_server(Cancel& cancel) {
                                "redis may evict jobs: its maxmemory-policy is " + evicts,
                                "set maxmemory-policy noeviction on the Redis server");
     }
-    if (more_.durability != Durability::disk) co_return Result<void>();
     const Result<RedisReply> aof = co_await redis_.command(std::move(persistence), cancel);
+    if (more_.durability != Durability::disk) {
+        forgetful_ = aof && setting(*aof, "appendonly") == "no";
+        co_return Result<void>();
+    }
     const bool always =
         aof && setting(*aof, "appendonly") == "yes" && setting(*aof, "appendfsync") == "always";
     if (!always) {

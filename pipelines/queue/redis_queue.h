@@ -38,6 +38,8 @@ class RedisQueue final : public JobQueue {
     /// the server does not keep what the durability class promises.
     Task<Result<void>> open(Cancel& cancel);
     Task<void> close() override;
+    /// Known after open(): the server has no append-only file, a restart loses its newest jobs.
+    bool forgetful() const { return forgetful_; }
 
     const std::string& name() const override { return name_; }
     Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) override;
@@ -111,6 +113,7 @@ class RedisQueue final : public JobQueue {
     std::string process_mark_;  // … and those of this process
     std::string nonce_;         // of this object: makes its tokens unlike all others
     bool orphans_freed_ = false;
+    bool forgetful_ = false;
     std::uint64_t claims_ = 0;
     Instant announced_{};  // when `rx` last heard of us
 };

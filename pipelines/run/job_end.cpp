@@ -6,7 +6,6 @@
 #include "reactor/base/backoff.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/log.h"
-#include "reactor/base/uuid.h"
 
 namespace musher {
 
@@ -135,7 +134,7 @@ Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& err
                                                 const Program& program) {
     if (job.on_failure || program.config().on_failure.empty()) co_return Result<void>();
     Job alarm = job;
-    alarm.id = uuid_of(job.id + "/on_failure");
+    alarm.id = on_failure_id(job.id);
     alarm.key.clear();
     alarm.dedupe.clear();
     alarm.on_failure = true;

@@ -10,7 +10,7 @@ namespace musher {
 
 Task<Result<std::vector<Presence>>> QueueLedger::find(std::vector<std::string> ids,
                                                       Cancel& cancel) {
-    co_return co_await queue_.find(std::move(ids), cancel);
+    co_return co_await find_originals(queue_, std::move(ids), cancel);
 }
 
 Task<Result<Settlement>> QueueLedger::settlement(std::string id, Cancel& cancel) {
@@ -28,7 +28,8 @@ Pipeline::Pipeline(const Surroundings& around, std::shared_ptr<const Program> pr
       dispatcher_(around, program_, *queue_, parent,
                   [this](std::vector<Settlement> batch) { settled(std::move(batch)); }),
       scope_(program_->config().name, around.loop.ready(), around.loop.clock(), parent),
-      settle_(around.loop.ready()) {}
+      settler_(around.loop, program_->config().name, program_->config().source_kind, *queue_,
+               [this](std::size_t count) { dispatcher_.settled_done(count); }) {}
 
 Pipeline::~Pipeline() = default;
 
@@ -47,11 +48,10 @@ Task<void> Pipeline::run(Cancel& stop, Duration grace) {
         inflow.spawn("source", run_source(stop));
         inflow.spawn("intake", intake_.run(stop));
         Scope outflow("outflow", around_.loop.ready(), around_.loop.clock(), &scope_);
-        outflow.spawn("settlements", run_settlements());
+        outflow.spawn("settlements", settler_.run(*source_, stop));
         co_await dispatcher_.run(stop, grace);
         co_await inflow.join();
-        settling_ends_ = true;
-        settle_.wake_all();
+        settler_.end();
         co_await outflow.join();
     }
     co_await scope_.join();
@@ -66,6 +66,12 @@ Task<Result<void>> Pipeline::open_queue(Cancel& stop) {
         Result<void> opened = co_await queue_->open(stop);
         if (opened) {
             queue_trouble_.clear();
+            if (queue_->forgetful()) {
+                log::warning("queue.forgetful",
+                             Json{{"pipeline", name()},
+                                  {"reason", "redis loses jobs at a restart: appendonly is no"},
+                                  {"hint", "set appendonly yes on the Redis server"}});
+            }
             co_return opened;
         }
         if (stop.requested()) co_return opened;
@@ -96,56 +102,16 @@ Task<void> Pipeline::run_source(Cancel& stop) {
 
 void Pipeline::settled(std::vector<Settlement> batch) {
     intake_.room();
-    const std::size_t all = batch.size();
-    std::erase_if(batch, [this](const Settlement& ended) {
-        return ended.event.kind != config().source_kind;  // made by hand: nothing to put away
-    });
-    dispatcher_.settled_done(all - batch.size());
-    for (Settlement& ended : batch) unsettled_.push_back(std::move(ended));
-    settle_.wake_one();
-}
-
-Task<void> Pipeline::run_settlements() {
-    Cancel never;
-    Backoff backoff(std::chrono::seconds(1), std::chrono::minutes(1));
-    for (;;) {
-        if (unsettled_.empty()) {
-            if (settling_ends_) co_return;
-            const Result<void> woken = co_await settle_.wait(never);
-            MUSHER_CHECK(woken.has_value());
-            continue;
-        }
-        std::vector<Settlement> batch = std::move(unsettled_);
-        unsettled_.clear();
-        const std::size_t count = batch.size();
-        const Result<void> done = co_await source_->settle(batch, never);
-        if (done) {
-            backoff.reset();
-            settle_trouble_.clear();
-            dispatcher_.settled_done(count);
-            continue;
-        }
-        // The queue has recorded the ends already: nothing is run again, only moved later.
-        if (settle_trouble_.empty()) {
-            log::error("source.not_settled",
-                       Json{{"pipeline", name()}, {"reason", done.error().text()}});
-        }
-        settle_trouble_ = done.error().text();
-        if (settling_ends_) co_return;  // the next start finishes it
-        batch.insert(batch.end(), std::make_move_iterator(unsettled_.begin()),
-                     std::make_move_iterator(unsettled_.end()));
-        unsettled_ = std::move(batch);
-        const Result<void> slept = co_await around_.loop.timers().sleep(backoff.next(), *stop_);
-        static_cast<void>(slept);
-    }
+    settler_.add(std::move(batch));
 }
 
 Task<Result<void>> Pipeline::settle_ended(std::string id, Cancel& cancel) {
-    MUSHER_CO_TRY(Settlement ended, co_await ledger_.settlement(std::move(id), cancel));
-    if (ended.event.kind != config().source_kind) co_return Result<void>();
-    std::vector<Settlement> one;
-    one.push_back(std::move(ended));
-    co_return co_await source_->settle(std::move(one), cancel);
+    co_return co_await settler_.settle_now(*source_, std::move(id), cancel);
+}
+
+void Pipeline::recheck() {
+    dispatcher_.wake();
+    source_->recheck();
 }
 
 void Pipeline::tick() {
@@ -175,7 +141,7 @@ void Pipeline::follow_pause(bool paused) {
 std::string Pipeline::problem() const {
     if (!queue_trouble_.empty()) return queue_trouble_;
     if (!source_trouble_.empty()) return source_trouble_;
-    if (!settle_trouble_.empty()) return settle_trouble_;
+    if (!settler_.trouble().empty()) return settler_.trouble();
     if (!dispatcher_.trouble().empty()) return dispatcher_.trouble();
     if (!intake_.trouble().empty()) return intake_.trouble();
     if (dispatcher_.hold().active()) {
@@ -254,6 +220,9 @@ Task<Result<void>> Pipeline::explain(Why& answer, Cancel& cancel) {
             break;
         default:
             answer.state = answer.reason = "dead";
+            if (!config().on_failure.empty()) {
+                answer.detail = "its original goes to failed/ when on_failure has ended";
+            }
     }
     co_return Result<void>();
 }

@@ -8,6 +8,7 @@
 #include "pipelines/queue/redis_queue.h"
 #include "pipelines/run/dispatcher.h"
 #include "pipelines/run/intake.h"
+#include "pipelines/run/settler.h"
 
 namespace musher {
 
@@ -51,6 +52,8 @@ class Pipeline {
     Task<Result<void>> settle_ended(std::string id, Cancel& cancel);
 
     void wake() { dispatcher_.wake(); }
+    /// The queue's server was away and may have lost its memory.
+    void recheck();
     /// About every 15 s.
     void tick();
     /// Follows the queue's pause flag, whoever set it.
@@ -65,7 +68,6 @@ class Pipeline {
   private:
     Task<Result<void>> open_queue(Cancel& stop);
     Task<void> run_source(Cancel& stop);
-    Task<void> run_settlements();
     void settled(std::vector<Settlement> batch);
     Task<void> read_pause(Cancel& stop);
 
@@ -78,12 +80,9 @@ class Pipeline {
     std::unique_ptr<SourceContext> context_;
     std::unique_ptr<Source> source_;
     Scope scope_;
-    std::vector<Settlement> unsettled_;
-    Waiters settle_;
-    bool settling_ends_ = false;
+    Settler settler_;
     std::string queue_trouble_;
     std::string source_trouble_;
-    std::string settle_trouble_;
     bool paused_ = false;
     bool reading_pause_ = false;
     Cancel* stop_ = nullptr;

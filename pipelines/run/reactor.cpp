@@ -101,7 +101,11 @@ void Reactor::State::start_ticking() {
 
 void Reactor::State::on_wake(std::string_view queue) {
     for (const auto& pipeline : pipelines) {
-        if (queue.empty() || pipeline->queue().name() == queue) pipeline->wake();
+        if (queue.empty()) {
+            pipeline->recheck();
+        } else if (pipeline->queue().name() == queue) {
+            pipeline->wake();
+        }
     }
 }
 

@@ -29,6 +29,10 @@ Task<Result<std::optional<Released>>> release_unowned(RedisQueue& queue, bool sh
     co_return std::optional<Released>(told);
 }
 
+Task<Result<void>> settle_all(Source& source, std::vector<Settlement> ended, Cancel& cancel) {
+    co_return co_await source.settle(ended, cancel);
+}
+
 Json to_json(const std::string& pipeline, const Released& told) {
     return Json{{"pipeline", pipeline}, {"released", told.released}, {"kept", told.kept}};
 }
@@ -151,7 +155,7 @@ Task<Result<Json>> Reactor::release(std::string pipeline, Cancel& cancel) {
     }
     Source& source = (*found)->source();
     const PutBack put_back = [&source, &cancel](std::vector<Settlement> released) {
-        return source.settle(std::move(released), cancel);
+        return settle_all(source, std::move(released), cancel);
     };
     MUSHER_CO_TRY(const Released told, co_await release_waiting(queue, put_back, cancel));
     co_return to_json(pipeline, told);

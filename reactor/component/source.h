@@ -59,12 +59,16 @@ class Source {
     /// No new events after pause() returns; what is in `out` already still goes. Both idempotent.
     virtual void pause() = 0;
     virtual void resume() = 0;
-    /// Finishes events whose jobs ended; idempotent. On error nothing is lost: recovery at the
-    /// next start finishes it.
-    virtual Task<Result<void>> settle(std::vector<Settlement> ended, Cancel& cancel) = 0;
+    /// Finishes events whose jobs ended, each for itself; idempotent. What is finished is taken
+    /// out of `ended`; on error the rest is left in it, to be tried again. Nothing is lost:
+    /// recovery at the next start finishes it, too.
+    virtual Task<Result<void>> settle(std::vector<Settlement>& ended, Cancel& cancel) = 0;
     /// A dead job is about to be replayed: undoes what settle() did (the original comes back from
     /// failed/ to `event.file`). `not_found` when it is no longer there. Idempotent.
     virtual Task<Result<void>> recall(Event event, Cancel& cancel);
+    /// The queue's server was away: it may have forgotten what it had accepted. A source that can
+    /// bring such events again holds them against the Ledger.
+    virtual void recheck() {}
     /// {"ok": bool, "detail": text, …} for `status`.
     virtual Json status() const = 0;
     virtual Task<Why> why(std::string path, Cancel& cancel);

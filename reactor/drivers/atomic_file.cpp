@@ -182,7 +182,10 @@ void sweep_temporaries(const std::string& folder) {
 }
 
 std::string numbered_name(const std::string& name, int number) {
-    const std::string mark = "-" + std::to_string(number);
+    return marked_name(name, "-" + std::to_string(number));
+}
+
+std::string marked_name(const std::string& name, const std::string& mark) {
     std::size_t dot = name.rfind('.');
     // An "extension" that leaves no room for the rest is none.
     if (dot == 0 || dot == std::string::npos || name.size() - dot > kNameBytes / 2) {

@@ -60,6 +60,8 @@ Result<void> make_folders(const std::string& folder);
 void sweep_temporaries(const std::string& folder);
 /// NAME.EXT → NAME-2.EXT; the extension is what follows the last dot, if it is not the first byte.
 std::string numbered_name(const std::string& name, int number);
+/// NAME.EXT → NAME<mark>.EXT, cut in the middle to what a file system takes.
+std::string marked_name(const std::string& name, const std::string& mark);
 /// 0 or errno; EEXIST when `to` exists and shall not be replaced, EXDEV between two mounts even of
 /// one filesystem. Falls back to link + unlink where the filesystem knows no RENAME_NOREPLACE.
 int try_rename(const std::string& from, const std::string& to, bool replace);

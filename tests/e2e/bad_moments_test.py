@@ -169,18 +169,47 @@ class BadMomentsTest(unittest.TestCase):
         with open(path) as file:
             return file.read().split()
 
+    def redis(self, socket, aof):
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", socket,
+                                   "--dir", os.path.dirname(socket), "--appendonly", aof,
+                                   "--save", ""], stdout=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        until(lambda: os.path.exists(socket))
+        return server
+
+    GATE = ("  - exec: { argv: [/bin/sh, -c, 'until [ -e \"$1\" ]; do sleep 0.02; done', sh, "
+            "'{house}/gate'] }\n")
+
+    def test_a_shared_redis_that_forgets_loses_no_file(self):
+        base = House({})
+        self.addCleanup(base.__exit__, None)
+        socket = base / "redis.sock"
+        server = self.redis(socket, "no")
+        house = self.house({"p": "limits: { parallel: 1 }\nsteps:\n" + self.GATE +
+                                 "  - directory: { to: {house}/out }\n"},
+                           extra=f"queue: {{ redis: 'unix:{socket}' }}\n")
+        until(lambda: re.search(r"queue\.forgetful .*appendonly", house.log()))
+        names = [str(index) for index in range(5)]
+        for name in names:
+            house.drop("in/p/" + name, name)
+        until(lambda: house.counts("p")["waiting"] == 4)
+        server.kill()
+        server.wait()
+        os.unlink(socket)
+        self.redis(socket, "no")
+        house.drop("gate", "open")
+        until(lambda: files_in(house / "in/p/done") == names, 60, lambda: house.log()[-3000:])
+        self.assertEqual([f for f in files_in(house / "out") if f[0] != "."], names)
+        self.assertEqual(house.counts("p")["dead"], 0)
+
     def test_redis_out_of_memory(self):
         base = House({})
         self.addCleanup(base.__exit__, None)
         socket = base / "redis.sock"
-        redis = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", socket,
-                                  "--dir", base.path, "--appendonly", "yes", "--save", ""],
-                                 stdout=subprocess.DEVNULL)
-        self.addCleanup(redis.wait)
-        self.addCleanup(redis.kill)
+        self.redis(socket, "yes")
         cli = lambda *words: subprocess.run(["redis-cli", "-s", socket, *words], check=True,
                                             capture_output=True, text=True).stdout
-        until(lambda: os.path.exists(socket))
         house = self.house({"p": "steps:\n  - directory: { to: {house}/out }\n"},
                            extra=f"queue: {{ redis: 'unix:{socket}' }}\n")
         house.drop("in/p/before", "1")

@@ -1,7 +1,9 @@
 """The hot folder's options, each on a running musher with real files."""
 
-import ctypes
+import hashlib
+import json
 import os
+import select
 import shutil
 import subprocess
 import unittest
@@ -56,6 +58,24 @@ class HotfolderTest(unittest.TestCase):
         house = self.house(", match: '*.pdf', unmatched: fail")
         house.drop("in/a.txt", "a")
         self.done(house, "a.txt", "a.txt.report.json", folder="in/failed")
+        report = self.report(house, "a.txt")
+        self.assertEqual(report["error"]["code"], "usage")
+        self.assertEqual(report["job"]["event"]["facts"]["name"], "a.txt")
+
+    def report(self, house, name):
+        """The contract's {error: Error, job: Job, story} beside a failed original."""
+        with open(house / f"in/failed/{name}.report.json") as file:
+            report = json.load(file)
+        self.assertLessEqual({"code", "message", "hint", "context", "step", "attempt", "time"},
+                             set(report["error"]))
+        self.assertLessEqual({"v", "id", "pipeline", "queue", "revision", "priority", "key",
+                              "dedupe", "state", "attempt", "created", "due", "event", "body",
+                              "receipts", "error"}, set(report["job"]))
+        self.assertTrue(report["story"])
+        return report
+
+    def why(self, house, name):
+        return house.ask("/api/v1/why?path=" + house / name)[1]
 
     def test_recursive_with_folders_that_appear_full(self):
         house = self.house(", recursive: true")
@@ -122,6 +142,82 @@ class HotfolderTest(unittest.TestCase):
         until(lambda: house.counts("hot")["done"] == 3)
         self.assertEqual(files_in(house / "in"), ["a", "b"])
 
+    # Runs until there is a file of that name.
+    GATE = ("  - exec: { argv: [/bin/sh, -c, 'until [ -e \"$1\" ]; do sleep 0.02; done', sh, "
+            "'{house}/gate'] }\n")
+
+    def test_a_file_replaced_while_its_job_runs_is_a_new_file(self):
+        for options in (", claim: none, done: delete", ", claim: none"):
+            with self.subTest(options):
+                house = self.house(options, "limits: { parallel: 1 }\nsteps:\n" + self.GATE +
+                                   "  - directory: { to: {house}/out }\n")
+                house.drop("in/a", "version 1")
+                until(lambda: house.counts("hot")["running"] == 1)
+                house.drop("in/a", "version 2")
+                until(lambda: house.counts("hot")["waiting"] == 1)
+                house.drop("gate", "open")
+                until(lambda: house.counts("hot")["done"] == 2)
+                until(lambda: not os.path.exists(house / "in/a"))
+                self.assertIn(hashlib.sha256(b"version 2").hexdigest(),
+                              [digest(house / f"out/{f}") for f in files_in(house / "out")])
+                if "delete" not in options:
+                    self.assertEqual(digest(house / "in/done/a"),
+                                     hashlib.sha256(b"version 2").hexdigest())
+
+    def test_one_original_that_cannot_be_put_away_stops_no_other(self):
+        house = self.house(", recursive: true", start=False)
+        house.drop("in/done/sub", "a file where a folder should be")
+        house.start()
+        house.drop("in/sub/a", "1")
+        until(lambda: house.counts("hot")["problem"])
+        house.drop("in/b", "2")
+        self.done(house, "b", "sub")
+        self.assertEqual(house.ask("/health")[0], 503)
+        os.unlink(house / "in/done/sub")
+        self.done(house, "b", "sub/a")
+        until(lambda: house.ask("/health")[0] == 200)
+
+    def test_duplicates_leave_a_trace(self):
+        house = self.house(head="dedupe: event.size\n",
+                           rest="steps:\n" + self.GATE)
+        house.drop("in/a", "12")
+        until(lambda: house.counts("hot")["running"] == 1)
+        house.drop("in/b", "34")
+        self.done(house, "b")
+        self.assertEqual(house.counts("hot")["source"]["duplicates"], 1)
+        self.assertRegex(house.log(), r"hotfolder\.duplicate .*in/b")
+        house.drop("gate", "open")
+        self.done(house, "a", "b")
+
+    ALARM = ("limits: { attempts: 1 }\nsteps:\n  - exec: { argv: [/bin/false] }\non_failure:\n" +
+             GATE + "  - checksum: {}\n"
+             "  - directory: { to: {house}/kept }\n")
+
+    def test_on_failure_reads_the_body(self):
+        house = self.house(rest=self.ALARM)
+        sha = house.drop("in/a", "what failed")
+        until(lambda: house.counts("hot")["dead"] == 1 and house.counts("hot")["running"] == 1)
+        self.assertEqual(files_in(house / "in"), [], "on_failure works with it")
+        self.assertEqual(self.why(house, "in/a")["state"], "dead")
+        house.kill()
+        house.start()
+        until(lambda: house.counts("hot")["running"] == 1)
+        self.assertEqual(files_in(house / "in"), [], "and after a crash it still does")
+        house.drop("gate", "open")
+        self.done(house, "a", "a.report.json", folder="in/failed")
+        self.assertEqual(digest(house / "kept/a"), sha)
+        self.assertEqual(self.report(house, "a")["job"]["state"], "dead")
+        self.assertEqual(house.stop(), 0)
+
+    def test_an_alarm_that_is_cancelled_lets_the_original_go(self):
+        house = self.house(rest=self.ALARM)
+        house.drop("in/a", "what failed")
+        until(lambda: house.counts("hot")["dead"] == 1 and house.counts("hot")["running"] == 1)
+        alarm = house.get("jobs?state=running")["items"][0]["id"]
+        self.assertEqual(house.ask(f"/api/v1/jobs/{alarm}/cancel", "POST")[0], 200)
+        self.done(house, "a", "a.report.json", folder="in/failed")
+        self.assertNotEqual(self.report(house, "a")["job"]["id"], alarm)
+
     def test_done_delete(self):
         house = self.house(", done: delete")
         house.drop("in/a", "1")
@@ -148,6 +244,9 @@ class HotfolderTest(unittest.TestCase):
                 until(lambda: house.counts("hot")["done"] == 2)
                 if policy == "fail":
                     self.done(house, "a", "a.report.json", folder="in/failed")
+                    report = self.report(house, "a")
+                    self.assertEqual(report["error"]["code"], "conflict")
+                    self.assertEqual(report["job"]["state"], "done")
                 self.done(house, *done)
 
     def test_a_failed_file_is_replayed_from_its_place(self):
@@ -180,6 +279,27 @@ class HotfolderTest(unittest.TestCase):
         house.drop("in/job/inner/2", "2", via_rename=False)
         self.done(house, "job/1", "job/inner/2")
         self.assertEqual(files_in(house / "in"), ["done/job/1", "done/job/inner/2", "loose"])
+
+    def test_a_folder_is_quiet_when_all_below_it_is(self):
+        house = self.house(", unit: folder",
+                           "steps:\n  - exec: { argv: ['/bin/ls', '${event.path}'] }\n",
+                           start=False)
+        house.write_pipeline("hot", pipeline(", unit: folder").replace("100ms", "1s"))
+        house.start()
+        os.makedirs(house / "in/job/deep")
+        for index in range(12):  # three times as long as `settle`
+            house.drop(f"in/job/deep/{index}", "x", via_rename=False)
+            select.select([], [], [], 0.25)
+        self.done(house, *[f"job/deep/{index}" for index in range(12)])
+
+    def test_done_that_leads_back_is_refused(self):
+        house = self.house(start=False)
+        os.symlink(house / "in", house / "in/done")
+        house.start()
+        until(lambda: "leads back" in house.counts("hot")["source"]["detail"])
+        os.unlink(house / "in/done")
+        house.drop("in/a", "1")
+        self.done(house, "a")
 
     def test_order_by_name_and_age(self):
         for order, expected in (("name", ["a", "b", "c"]), ("oldest", ["c", "a", "b"])):

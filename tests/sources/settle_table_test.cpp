@@ -303,5 +303,36 @@ TEST(SettleTable, TheStuckGetTheirTurnInABacklog) {
     EXPECT_EQ(looks[0].name, "stuck");
 }
 
+TEST(SettleTable, AFoldersQuietBeginsWithItsFirstSample) {
+    SettleRules rules;
+    rules.settle = seconds(2);
+    rules.capacity = 100;
+    rules.whole_folders = true;
+    SettleTable table(rules);
+    ManualClock clock;
+    EXPECT_TRUE(table.sight(1, "job", Sign::created, clock.now()));
+    std::uint64_t bytes = 0;
+    const auto look = [&](bool grows) {
+        const std::vector<Look> looks = table.take(clock.now(), 10, true);
+        if (looks.empty()) return Finding::gone;
+        Outcome outcome{Finding::claimed, size(bytes += grows ? 1 : 0), 0};
+        if (looks.front().sample_only) outcome.finding = Finding::sampled;
+        const auto& expected = looks.front().expected;
+        if (expected && *expected != outcome.sample) outcome.finding = Finding::changed;
+        table.report(looks.front(), outcome, clock.now());
+        return outcome.finding;
+    };
+    // Files are added below all the time, and no event tells of it.
+    clock.advance(seconds(2));
+    EXPECT_EQ(look(true), Finding::sampled);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(look(true), Finding::gone) << "two quiet seconds have not passed";
+        clock.advance(seconds(2));
+        EXPECT_EQ(look(true), Finding::changed);
+    }
+    clock.advance(seconds(2));
+    EXPECT_EQ(look(false), Finding::claimed);
+}
+
 }  // namespace
 }  // namespace musher::hotfolder

@@ -107,8 +107,9 @@ class SourceLife {
     Task<void> settle(std::string word, Outcome outcome) {
         std::vector<Settlement> ended{settlement_of(events[word], outcome)};
         Cancel never;
-        const Result<void> settled = co_await source_->settle(std::move(ended), never);
+        const Result<void> settled = co_await source_->settle(ended, never);
         EXPECT_TRUE(settled.has_value()) << settled.error().text();
+        EXPECT_TRUE(ended.empty());
     }
 
     std::map<std::string, Event> events;  // the newest by word

@@ -1,0 +1,52 @@
+// Settler: brings the ends of jobs to the source that sent their events.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pipelines/queue/job_queue.h"
+#include "reactor/loop/loop.h"
+
+namespace musher {
+
+/// One per pipeline. An end that cannot be settled is tried again with growing pauses, and holds
+/// no other one up. The original of a dead job stays where it is until its on_failure job has
+/// ended, whose steps read it.
+///
+/// kill -9 at any point: the source's recovery finds the original and asks the queue, which has
+/// recorded the end. Loop thread only.
+class Settler {
+  public:
+    /// `finished` hears how many of the added ends need no more work.
+    Settler(Loop& loop, std::string pipeline, std::string source_kind, JobQueue& queue,
+            std::function<void(std::size_t)> finished);
+
+    void add(std::vector<Settlement> batch);
+    /// Works until end() was called and nothing is left that was not tried.
+    Task<void> run(Source& source, Cancel& stop);
+    void end();
+    /// The end of one job, now: for verbs. The first error.
+    Task<Result<void>> settle_now(Source& source, std::string id, Cancel& cancel);
+    /// Why some are not settled; empty: all are.
+    const std::string& trouble() const { return trouble_; }
+
+  private:
+    Task<Result<void>> settle(Source& source, std::vector<Settlement>& batch, Cancel& cancel);
+    Task<Result<void>> resolve(std::vector<Settlement>& batch, Cancel& cancel);
+    Task<Result<void>> to_parents(std::vector<Settlement>& batch, Cancel& cancel);
+    Task<void> rest(Instant again, Cancel& stop);
+
+    Loop& loop_;
+    const std::string pipeline_;
+    const std::string source_kind_;
+    JobQueue& queue_;
+    std::function<void(std::size_t)> finished_;
+    std::vector<Settlement> fresh_;
+    std::vector<Settlement> left_;  // tried in vain
+    Waiters woken_;
+    bool ends_ = false;
+    std::string trouble_;
+};
+
+}  // namespace musher

@@ -1,0 +1,160 @@
+// Farewells: each original goes where its own end says, whatever becomes of the others.
+#include "sources/farewell.h"
+
+#include <gtest/gtest.h>
+
+#include "sources/refusal.h"
+#include "sources/tree_sample.h"
+#include "sources/work_path.h"
+#include "tests/sources/look_folder.h"
+
+namespace musher::hotfolder {
+namespace {
+
+using End = musher::Outcome;
+
+struct Farewells : testing::Test {
+    Farewells() {
+        rules.folder = dir.path();
+        rules.done = {Farewell::Way::move, dir / "done"};
+        rules.failed = dir / "failed";
+        fs::create_directories(dir / std::string(kWorkRoot));
+    }
+    Settlement end_of(const std::string& file, const std::string& id, End outcome) {
+        Settlement one;
+        one.event.id = id;
+        one.event.file = file;
+        one.event.source = "test";
+        one.outcome = outcome;
+        if (outcome != End::done) refuse(one, Error(Errc::corrupt, "broken"), "failed", 1);
+        return one;
+    }
+    /// A claimed original, as its job's end names it.
+    Settlement claimed(const std::string& name, End outcome) {
+        const std::string id = new_uuid7(1'700'000'000'000);
+        const std::string file = dir / (std::string(kWorkRoot) + "/" + id + "." + name);
+        write_file(file, name);
+        return end_of(file, id, outcome);
+    }
+    /// One that stays in its place while it is worked on.
+    Settlement standing(const std::string& name, End outcome) {
+        const std::string file = dir / name;
+        struct stat status{};
+        EXPECT_EQ(::lstat(file.c_str(), &status), 0);
+        FileSample sample = sample_of(status);
+        if (S_ISDIR(status.st_mode)) {
+            sample = look_at_tree(*Fd::open(file, O_RDONLY | O_DIRECTORY), false).sample;
+        }
+        return end_of(file, standing_id(file, sample, true), outcome);
+    }
+    Result<void> put(const Settlement& one) { return put_away(rules, {one}).front(); }
+
+    test::TempDir dir;
+    HotfolderRules rules;
+};
+
+TEST_F(Farewells, OneThatCannotGoKeepsNobodyElse) {
+    fs::create_directories(dir / "failed");
+    fs::create_directories(dir / "done/bad");  // a file can replace no folder
+    rules.collision = Collision::replace;
+    const std::vector<Settlement> ended{
+        claimed("bad", End::done), claimed("a", End::done), claimed("b", End::dead)};
+    const auto answers = put_away(rules, ended);
+    EXPECT_FALSE(answers[0]);
+    EXPECT_TRUE(answers[1]);
+    EXPECT_TRUE(answers[2]);
+    EXPECT_TRUE(fs::exists(ended[0].event.file));
+    EXPECT_EQ(read_file(dir / "done/a"), "a");
+    EXPECT_EQ(read_file(dir / "failed/b"), "b");
+    fs::remove(dir / "done/bad");
+    EXPECT_TRUE(put(ended[0]));
+    EXPECT_EQ(read_file(dir / "done/bad"), "bad");
+}
+
+TEST_F(Farewells, AfterTheLastNumberTheJobNamesTheFile) {
+    fs::create_directories(dir / "failed");
+    write_file(dir / "failed/scan.pdf");
+    for (int number = 2; number < 1000; ++number) {
+        write_file(dir / "failed/scan-" + std::to_string(number) + ".pdf");
+    }
+    const Settlement one = claimed("scan.pdf", End::dead);
+    ASSERT_TRUE(put(one));
+    const std::string name = "failed/scan-" + one.event.id + ".pdf";
+    EXPECT_EQ(read_file(dir / name), "scan.pdf");
+    EXPECT_TRUE(fs::exists(dir / (name + ".report.json")));
+    ASSERT_TRUE(bring_back(rules, one.event.id, one.event.file));
+    EXPECT_TRUE(fs::exists(one.event.file));
+    EXPECT_FALSE(fs::exists(dir / name));
+}
+
+TEST_F(Farewells, AFileThatWasReplacedWhileItsJobRanIsLeft) {
+    for (const auto way : {Farewell::Way::remove, Farewell::Way::move}) {
+        rules.done.way = way;
+        for (const End outcome : {End::done, End::dead}) {
+            write_file(dir / "a", "version 1");
+            const Settlement one = standing("a", outcome);
+            write_file(dir / "new", "version 2");
+            fs::rename(dir / "new", dir / "a");
+            EXPECT_TRUE(put(one));
+            EXPECT_EQ(read_file(dir / "a"), "version 2");
+            EXPECT_FALSE(fs::exists(dir / "failed/a"));
+            const Settlement next = standing("a", End::done);
+            EXPECT_TRUE(put(next));
+            EXPECT_FALSE(fs::exists(dir / "a"));
+        }
+    }
+}
+
+TEST_F(Farewells, AFileThatGrewWhileItsJobRanIsLeft) {
+    write_file(dir / "a", "version 1");
+    const Settlement one = standing("a", End::done);
+    std::ofstream(dir / "a", std::ios::app) << " and more";
+    EXPECT_TRUE(put(one));
+    EXPECT_EQ(read_file(dir / "a"), "version 1 and more");
+}
+
+TEST_F(Farewells, AFolderIsHeldAgainstAllThatItHeld) {
+    fs::create_directories(dir / "job/deep");
+    write_file(dir / "job/deep/1");
+    const Settlement one = standing("job", End::done);
+    write_file(dir / "job/deep/2");
+    EXPECT_TRUE(put(one));
+    EXPECT_TRUE(fs::exists(dir / "job/deep/2"));
+    EXPECT_TRUE(put(standing("job", End::done)));
+    EXPECT_TRUE(fs::exists(dir / "done/job/deep/2"));
+}
+
+TEST_F(Farewells, ATakenDoneNameIsToldUnderCollisionFail) {
+    rules.collision = Collision::fail;
+    fs::create_directories(dir / "done");
+    write_file(dir / "done/a", "first");
+    const Settlement one = claimed("a", End::done);
+    const Result<void> refused = put(one);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::conflict);
+    EXPECT_TRUE(fs::exists(one.event.file));
+    EXPECT_EQ(read_file(dir / "done/a"), "first");
+}
+
+TEST(Refusal, HasTheShapeOfTheContract) {
+    Settlement one;
+    one.event.id = new_uuid7(1'700'000'000'000);
+    one.event.source = "test";
+    one.event.file = "/srv/in/a";
+    refuse(one, Error(Errc::usage, "no"), "unmatched", 1'700'000'000'000);
+    for (const char* key : {"code", "message", "hint", "context", "step", "attempt", "time"}) {
+        EXPECT_TRUE(one.report["error"].contains(key)) << key;
+    }
+    for (const char* key :
+         {"v", "id", "pipeline", "queue", "revision", "priority", "key", "dedupe", "state",
+          "attempt", "created", "due", "event", "body", "receipts", "error"}) {
+        EXPECT_TRUE(one.report["job"].contains(key)) << key;
+    }
+    ASSERT_EQ(one.report["story"].size(), 1u);
+    for (const char* key : {"time", "what", "step", "attempt", "took_ms", "detail"}) {
+        EXPECT_TRUE(one.report["story"][0].contains(key)) << key;
+    }
+}
+
+}  // namespace
+}  // namespace musher::hotfolder
