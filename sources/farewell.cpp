@@ -225,19 +225,24 @@ Result<void> put_back(const std::vector<Settlement>& released) {
 
 Result<void> bring_back(const HotfolderRules& rules, const std::string& job,
                         const std::string& file) {
-    if (exists(file)) return {};
     const std::string wanted = rules.failed + "/" + original_of(rules, file);
     for (int number = 1; number <= kMostNumbers; ++number) {
         const std::string name = failed_name(name_of(wanted), number, job);
         const std::string from = folder_of(wanted) + "/" + name;
-        if (!exists(from) || reported_job(from) != job) continue;  // gaps: people tidy up
-        MUSHER_DO(make_folders(folder_of(file)));
-        const std::vector<Result<std::string>> moved =
-            move_files({Move{from, file, Collision::fail}});
-        if (!moved.front()) return fail(moved.front().error());
+        if (reported_job(from) != job) continue;
+        const bool there = exists(from);
+        if (exists(file) == there) break;  // both: a copy that was cut short; neither: lost
+        if (there) {
+            MUSHER_DO(make_folders(folder_of(file)));
+            const std::vector<Result<std::string>> moved =
+                move_files({Move{from, file, Collision::fail}});
+            if (!moved.front()) return fail(moved.front().error());
+        }
+        // kill -9 before this line: the next call finds the file back and its report left behind.
         ::unlink((folder_of(from) + "/" + report_name(name)).c_str());
         return {};
     }
+    if (exists(file)) return {};
     return fail(Errc::not_found,
                 "the original " + escape_name(name_of(wanted)) + " of job " + job +
                     " is no longer in " + rules.failed,

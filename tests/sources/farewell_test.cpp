@@ -87,6 +87,15 @@ TEST_F(Farewells, AfterTheLastNumberTheJobNamesTheFile) {
     EXPECT_FALSE(fs::exists(dir / name));
 }
 
+TEST_F(Farewells, AReportLeftBehindByAKillGoesWithTheNextReplay) {
+    const Settlement one = claimed("a", End::dead);
+    ASSERT_TRUE(put(one));
+    fs::rename(dir / "failed/a", one.event.file);
+    ASSERT_TRUE(bring_back(rules, one.event.id, one.event.file));
+    EXPECT_FALSE(fs::exists(dir / "failed/a.report.json"));
+    ASSERT_TRUE(bring_back(rules, one.event.id, one.event.file)) << "it is there";
+}
+
 TEST_F(Farewells, AFileThatWasReplacedWhileItsJobRanIsLeft) {
     for (const auto way : {Farewell::Way::remove, Farewell::Way::move}) {
         rules.done.way = way;
