@@ -88,8 +88,11 @@ class Hotfolder final : public Source {
     static Event event_of(const Item& item);
     void forget(const Settlement& one);
     void untake(const std::string& original, const std::string& id);
-    Why explain(const std::string& relative) const;
     Why explain(const Candidate& candidate) const;
+    Why explain_refusal(const std::string& relative, unsigned mode) const;
+    Why explain_present(const std::string& relative) const;
+    Task<Why> explain_file(std::string path, std::string relative);
+    std::string paused_detail() const;
 
     const HotfolderRules rules_;
     const SourceContext context_;

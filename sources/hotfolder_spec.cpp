@@ -29,7 +29,8 @@ std::vector<Option> options() {
          .help = "how long a file must be quiet; one that is moved in counts as whole at once",
          .fallback = "1s", .least = 0},
         {.name = "marker", .type = text,
-         .help = "wait for this file: {name}.done, {stem}.ok, {name}/READY or a fixed name"},
+         .help = "wait for this file: {name}.done, {stem}.ok, {name}/READY or a fixed name; a "
+                 "marker of one file is deleted when that file is taken, a fixed one stays"},
         {.name = "min_size", .type = size, .help = "smaller files wait", .fallback = "0"},
         {.name = "claim", .type = choice,
          .help = "rename: into .musher/work while it is worked on; none: it stays in its place",
@@ -78,8 +79,10 @@ const Spec& hotfolder_spec() {
         "files that appear in a folder",
         "A file is taken when it was moved in, or closed and quiet for `settle` with nobody "
         "holding it open. It is claimed by a rename into .musher/work, becomes the job's body, "
-        "and goes to done/ or failed/ when the job has ended. Files that are there at start are "
-        "treated like any other. After a crash every claim is found again.",
+        "and goes to done/ or failed/ when the job has ended; to failed/ after the on_failure "
+        "steps, which read it. Files that are there at start are treated like any other. After a "
+        "crash every claim is found again. A file that stays in its place (claim: none) and is "
+        "replaced or changed while its job runs is left there, and taken as a new file.",
         options(),
         facts(),
         R"(version: 1

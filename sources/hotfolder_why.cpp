@@ -4,7 +4,6 @@
 
 #include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
-#include "sources/farewell.h"
 #include "sources/folder_probe.h"
 #include "sources/hotfolder.h"
 
@@ -15,9 +14,16 @@ std::int64_t count_ms(Duration span) {
     return std::chrono::duration_cast<milliseconds>(span).count();
 }
 
-bool exists(const std::string& path) {
+/// Of what lies at a path; 0 for nothing.
+struct Lies {
+    mode_t mode = 0;
+    std::int64_t ctime_ns = 0;  // also of its last rename
+};
+
+Lies look_at(const std::string& path) {
     struct stat status{};
-    return ::lstat(path.c_str(), &status) == 0;
+    if (::lstat(path.c_str(), &status) != 0) return {};
+    return {status.st_mode, sample_of(status).ctime_ns};
 }
 
 Why answer(std::string state, std::string reason, std::string detail) {
@@ -74,6 +80,7 @@ Why Hotfolder::explain(const Candidate& candidate) const {
     auto [reason, detail] = reason_of(candidate, rules_);
     if (paused_) {
         reason = "paused";
+        detail = paused_detail();
     } else if (context_.out.room() == 0) {
         reason = "queue_full";
         detail = "limits.waiting jobs are waiting already";
@@ -86,11 +93,9 @@ Why Hotfolder::explain(const Candidate& candidate) const {
     return why;
 }
 
-/// By what is in memory; an empty state means that only the disk can tell.
-Why Hotfolder::explain(const std::string& relative) const {
-    const std::size_t slash = relative.rfind('/');
-    const std::string subfolder = slash == std::string::npos ? "" : relative.substr(0, slash);
-    const std::string name = relative.substr(slash == std::string::npos ? 0 : slash + 1);
+/// By its kind and its name: an empty state means that it may be taken.
+Why Hotfolder::explain_refusal(const std::string& relative, unsigned mode) const {
+    const auto [subfolder, name] = split_relative(relative);
     for (const std::string& excluded : rules_.scan.excluded) {
         if (relative == excluded || relative.starts_with(excluded + "/")) {
             return answer("ignored", "ignored", excluded + " is musher's own folder");
@@ -98,6 +103,19 @@ Why Hotfolder::explain(const std::string& relative) const {
     }
     if (!subfolder.empty() && !rules_.scan.enter_folders) {
         return answer("ignored", "ignored", "in a subfolder, and recursive is not set");
+    }
+    const bool whole = rules_.look.whole_folders;
+    if (S_ISLNK(mode)) return answer("ignored", "ignored", "a symlink: what it names is not taken");
+    if (S_ISDIR(mode) && !whole) {
+        return answer("ignored", "ignored",
+                      rules_.scan.enter_folders ? "a folder: its files are taken one by one"
+                                                : "a folder, and recursive is not set");
+    }
+    if (S_ISREG(mode) && whole) {
+        return answer("ignored", "ignored", "a file, and unit: folder takes folders");
+    }
+    if (mode != 0 && !S_ISREG(mode) && !S_ISDIR(mode)) {
+        return answer("ignored", "ignored", "neither a file nor a folder");
     }
     switch (rules_.scan.names.judge(subfolder, name)) {
         case NameRules::Verdict::ignored:
@@ -110,51 +128,84 @@ Why Hotfolder::explain(const std::string& relative) const {
         case NameRules::Verdict::wanted:
             break;
     }
-    const std::optional<DirId> dir =
-        patrol_ ? patrol_->folders().find(subfolder) : std::optional<DirId>();
-    if (!dir) return {};
-    if (const Candidate* candidate = table_->find(*dir, name)) return explain(*candidate);
-    const auto standing = standing_.find(CandidateKey::View{*dir, name});
-    if (standing == standing_.end()) return {};
-    if (standing->second.id.empty()) {
-        return answer("ignored", "unmatched", "`when` was false for it; it stays until it changes");
-    }
-    Why why = answer("taken", "running", "");
-    why.job = standing->second.id;
-    return why;
+    return {};
 }
 
-Task<Why> Hotfolder::why(std::string path, Cancel&) {
-    const std::string below = rules_.folder == "/" ? "/" : rules_.folder + "/";
+/// A file that lies in its place and may be taken.
+Why Hotfolder::explain_present(const std::string& relative) const {
+    const auto [subfolder, name] = split_relative(relative);
+    const std::optional<DirId> dir =
+        patrol_ ? patrol_->folders().find(subfolder) : std::optional<DirId>();
+    const Candidate* candidate = dir ? table_->find(*dir, name) : nullptr;
+    if (candidate) return explain(*candidate);
+    const Standing* standing = standing_at(absolute(relative));
+    if (standing && standing->id.empty()) {
+        return answer("ignored", "unmatched", "`when` was false for it; it stays until it changes");
+    }
+    if (standing) {
+        Why taken = answer("taken", "running", "");
+        taken.job = standing->id;
+        return taken;
+    }
+    if (!trouble_.empty()) return answer("waiting", "permission", trouble_);
+    if (paused_) return answer("waiting", "paused", paused_detail());
+    return answer("waiting", "settling", "not seen yet; the next scan finds it");
+}
+
+std::string Hotfolder::paused_detail() const {
+    return "the pipeline is paused: musher jobs resume " + context_.pipeline;
+}
+
+Task<Why> Hotfolder::why(std::string path, Cancel& cancel) {
+    if (path == rules_.folder) {
+        co_return answer("ignored", "ignored", "the watched folder itself: ask about a file in it");
+    }
+    const std::string below = absolute("");
     if (!path.starts_with(below)) co_return Why();
     const std::string relative = path.substr(below.size());
+    const std::size_t slash = relative.find('/');
+    if (rules_.look.whole_folders && slash != std::string::npos &&
+        explain_refusal(relative.substr(0, slash), S_IFDIR).state.empty()) {
+        std::string unit = path.substr(0, below.size() + slash);
+        const std::string belongs = "it belongs to the folder " + escape_name(unit);
+        Why whole = co_await why(std::move(unit), cancel);
+        whole.detail = whole.detail.empty() ? belongs : belongs + ": " + whole.detail;
+        co_return whole;
+    }
+    co_return co_await explain_file(std::move(path), relative);
+}
+
+Task<Why> Hotfolder::explain_file(std::string path, std::string relative) {
+    const std::string done = rules_.done.folder + "/" + relative;
+    const std::string failed = rules_.failed + "/" + relative;
+    const bool moves = rules_.done.way == Farewell::Way::move;
+    Lies here;
+    Lies in_done;
+    Lies in_failed;
+    auto look = [&] {
+        here = look_at(path);
+        if (moves) in_done = look_at(done);
+        in_failed = look_at(failed);
+        return 0;
+    };
+    co_await offload(context_.loop, look);
+    Why refused = explain_refusal(relative, here.mode);
+    if (!refused.state.empty()) co_return refused;
+    if (here.mode != 0) co_return explain_present(relative);
     if (const auto job = taken_.find(path); job != taken_.end()) {
         Why taken = answer("taken", "running", "");
         taken.job = job->second;
         co_return taken;
     }
-    Why known = explain(relative);
-    if (!known.state.empty()) co_return known;
-    const std::string done = rules_.done.folder + "/" + relative;
-    const std::string failed = rules_.failed + "/" + relative;
-    const bool moves = rules_.done.way == Farewell::Way::move;
-    auto look = [&] {
-        if (exists(path)) return 1;
-        if (moves && exists(done)) return 2;
-        return exists(failed) ? 3 : 4;
-    };
-    switch (co_await offload(context_.loop, look)) {
-        case 1:
-            if (!trouble_.empty()) co_return answer("waiting", "permission", trouble_);
-            co_return answer("waiting", paused_ ? "paused" : "settling",
-                             "not seen yet; the next scan finds it");
-        case 2:
-            co_return answer("done", "done", "its original is " + escape_name(done));
-        case 3:
-            co_return answer("dead", "dead", "its original and a report are in " + rules_.failed);
-        default:
-            co_return answer("gone", "gone", "there is no such file");
+    if (in_done.mode == 0 && in_failed.mode == 0) {
+        co_return answer("gone", "gone", "there is no such file");
     }
+    // Both: of two files with this name the one that went last is meant.
+    if (in_failed.ctime_ns > in_done.ctime_ns) {
+        co_return answer("dead", "dead",
+                         "its original is " + escape_name(failed) + ", with a report beside it");
+    }
+    co_return answer("done", "done", "its original is " + escape_name(done));
 }
 
 Task<std::vector<Problem>> Hotfolder::probe(Cancel&) {

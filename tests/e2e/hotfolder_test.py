@@ -247,6 +247,7 @@ class HotfolderTest(unittest.TestCase):
                     report = self.report(house, "a")
                     self.assertEqual(report["error"]["code"], "conflict")
                     self.assertEqual(report["job"]["state"], "done")
+                    until(lambda: "in/failed/a" in self.why(house, "in/a")["detail"])
                 self.done(house, *done)
 
     def test_a_failed_file_is_replayed_from_its_place(self):
@@ -279,6 +280,10 @@ class HotfolderTest(unittest.TestCase):
         house.drop("in/job/inner/2", "2", via_rename=False)
         self.done(house, "job/1", "job/inner/2")
         self.assertEqual(files_in(house / "in"), ["done/job/1", "done/job/inner/2", "loose"])
+        self.assertIn("unit: folder", self.why(house, "in/loose")["detail"])
+        inner = self.why(house, "in/job/inner/2")
+        self.assertEqual(inner["state"], "done")
+        self.assertIn("belongs to the folder", inner["detail"])
 
     def test_a_folder_is_quiet_when_all_below_it_is(self):
         house = self.house(", unit: folder",
@@ -344,6 +349,12 @@ class HotfolderTest(unittest.TestCase):
         os.mkfifo(house / "in/fifo")
         house.drop("in/a", "1")
         self.done(house, "a")
+        os.mkdir(house / "in/sub")
+        for name, word in (("link", "symlink"), ("fifo", "neither"), ("sub", "recursive")):
+            answer = self.why(house, "in/" + name)
+            self.assertEqual(answer["state"], "ignored", name)
+            self.assertIn(word, answer["detail"])
+        self.assertIn("watched folder itself", self.why(house, "in")["detail"])
         self.assertTrue(os.path.islink(house / "in/link"))
         self.assertEqual(digest(house / "target"), digest(house / "in/link"))
 
@@ -353,6 +364,7 @@ class HotfolderTest(unittest.TestCase):
         house.drop("in/a", "1")
         reason = lambda: house.ask("/api/v1/why?path=" + house / "in/a")[1]["reason"]
         until(lambda: reason() == "paused")
+        self.assertIn("jobs resume hot", self.why(house, "in/a")["detail"])
         self.assertEqual(files_in(house / "in"), ["a"])
         self.assertEqual(house.run("jobs", "resume", "hot", "-c", "musher.yml").returncode, 0)
         self.done(house, "a")
