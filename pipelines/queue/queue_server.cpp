@@ -6,23 +6,34 @@
 
 namespace musher {
 
-QueueServer::QueueServer(Loop& loop, const DaemonConfig& config)
-    : loop_(loop), config_(config), reactor_(new_uuid7(loop.clock().wall_ms())) {}
+QueueServer::QueueServer(Loop& loop, const DaemonConfig& config, std::string connection)
+    : loop_(loop),
+      config_(config),
+      connection_(std::move(connection)),
+      reactor_(new_uuid7(loop.clock().wall_ms())) {}
 
 QueueServer::~QueueServer() = default;
 
-Task<Result<void>> QueueServer::start(Cancel& stop) {
-    RedisTarget target;
-    if (config_.queue.embedded) {
-        EmbeddedRedisOptions options;
-        options.state = config_.state;
-        options.fsync_always = config_.queue.fsync_always;
-        embedded_ = std::make_unique<EmbeddedRedis>(loop_, std::move(options));
-        MUSHER_CO_DO(co_await embedded_->start(stop));
-        target = embedded_->target();
-    } else {
-        target = config_.queue.target;
+Task<Result<RedisTarget>> QueueServer::find_target(Cancel& stop) {
+    if (!connection_.empty()) {
+        const auto named = config_.connections.find(connection_);
+        if (named == config_.connections.end() || named->second.kind != "redis") {
+            co_return fail(Errc::usage, "there is no redis connection '" + connection_ + "'",
+                           "add it under connections: in musher.yml");
+        }
+        co_return RedisTarget::from_options(named->second.options);
     }
+    if (!config_.queue.embedded) co_return config_.queue.target;
+    EmbeddedRedisOptions options;
+    options.state = config_.state;
+    options.fsync_always = config_.queue.fsync_always;
+    embedded_ = std::make_unique<EmbeddedRedis>(loop_, std::move(options));
+    MUSHER_CO_DO(co_await embedded_->start(stop));
+    co_return embedded_->target();
+}
+
+Task<Result<void>> QueueServer::start(Cancel& stop) {
+    MUSHER_CO_TRY(const RedisTarget target, co_await find_target(stop));
     shown_url_ = target.name();
     redis_ = std::make_unique<Redis>(loop_, target);
     subscription_ = std::make_unique<RedisSubscription>(loop_, target);
@@ -48,7 +59,7 @@ Task<void> QueueServer::stop() {
 std::unique_ptr<RedisQueue> QueueServer::queue(const std::string& name, const std::string& node,
                                                const QueueOptions& options) {
     RedisQueueOptions more;
-    const bool disk = config_.queue.embedded && config_.queue.fsync_always;
+    const bool disk = embedded_ && config_.queue.fsync_always;
     more.durability = disk ? Durability::disk : Durability::memory;
     more.reactor = reactor_;
     more.node = node;

@@ -1,5 +1,5 @@
-// QueueServer: the Redis of a process: the private one or a shared one, its one wake-up
-// subscription, and the queues on it.
+// QueueServer: a Redis with queues: the private one, a shared one, or one that a pipeline names; its
+// one wake-up subscription, and the queues on it.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,8 @@ namespace musher {
 /// Loop thread only.
 class QueueServer {
   public:
-    QueueServer(Loop& loop, const DaemonConfig& config);
+    /// `connection`: a redis connection of musher.yml; "" is what its `queue` says.
+    QueueServer(Loop& loop, const DaemonConfig& config, std::string connection = {});
     ~QueueServer();  // after stop()
 
     /// Starts the embedded server where there is one, in a state directory that the caller has
@@ -36,8 +37,11 @@ class QueueServer {
     const std::string& shown_url() const { return shown_url_; }
 
   private:
+    Task<Result<RedisTarget>> find_target(Cancel& stop);
+
     Loop& loop_;
     const DaemonConfig& config_;
+    std::string connection_;
     std::unique_ptr<EmbeddedRedis> embedded_;
     std::unique_ptr<Redis> redis_;
     std::unique_ptr<RedisSubscription> subscription_;

@@ -60,7 +60,7 @@ Result<void> Reactor::State::build_pipelines() {
         options.history = static_cast<std::size_t>(configuration.daemon.history_jobs);
         const std::string name =
             local_jobs(*program) ? config.name + "@" + around.node : config.name;
-        auto queue = queue_server.queue(name, around.node, options);
+        auto queue = server_of(config).queue(name, around.node, options);
         auto pipeline = std::make_unique<Pipeline>(around, std::move(program), std::move(queue),
                                                    &scope);
         MUSHER_DO(pipeline->build());
@@ -121,10 +121,27 @@ Result<void> Reactor::State::look_around() {
     return {};
 }
 
+Task<Result<void>> Reactor::State::start_servers(Cancel& cancel) {
+    MUSHER_CO_DO(co_await queue_server.start(cancel));
+    for (const PipelineConfig& config : configuration.pipelines) {
+        if (config.queue.empty() || named_servers.contains(config.queue)) continue;
+        auto server = std::make_unique<QueueServer>(loop, configuration.daemon, config.queue);
+        MUSHER_CO_DO(co_await server->start(cancel));
+        named_servers[config.queue] = std::move(server);
+    }
+    co_return Result<void>();
+}
+
+QueueServer& Reactor::State::server_of(const PipelineConfig& config) {
+    return config.queue.empty() ? queue_server : *named_servers.at(config.queue);
+}
+
 /// What lies behind a Reactor that works no more.
 Task<void> Reactor::State::leave() {
     pipelines.clear();
     co_await pool.close();
+    for (const auto& [connection, server] : named_servers) co_await server->stop();
+    named_servers.clear();
     co_await queue_server.stop();
 }
 
@@ -135,13 +152,14 @@ Task<Result<void>> Reactor::run(Cancel& stop, std::function<void()> ready) {
     MUSHER_CO_TRY(const StateLock lock,
                   co_await lock_state(state.loop, folder, StateLock::Holder::reactor, stop));
     MUSHER_CO_DO(state.look_around());
-    MUSHER_CO_DO(co_await state.queue_server.start(stop));
+    Result<void> built = co_await state.start_servers(stop);
     auto sweep = [&state] { return sweep_scratch(state.around.scratch_root); };
-    Result<void> built = co_await offload(state.loop, sweep);
+    if (built) built = co_await offload(state.loop, sweep);
     if (built) built = state.build_pipelines();
     if (built) {
         auto on_wake = [&state](std::string_view queue) { state.on_wake(queue); };
         state.queue_server.subscribe(on_wake);
+        for (const auto& [connection, server] : state.named_servers) server->subscribe(on_wake);
         for (const auto& pipeline : state.pipelines) {
             state.scope.spawn(pipeline->name(), pipeline->run(stop, kGrace));
         }
@@ -162,8 +180,8 @@ Task<Result<void>> Reactor::visit(std::function<Task<void>()> work, Cancel& canc
     MUSHER_CO_DO(state.look_around());
     MUSHER_CO_TRY(const StateLock lock,
                   co_await lock_state(state.loop, folder, StateLock::Holder::verb, cancel));
-    MUSHER_CO_DO(co_await state.queue_server.start(cancel));
-    Result<void> opened = state.build_pipelines();
+    Result<void> opened = co_await state.start_servers(cancel);
+    if (opened) opened = state.build_pipelines();
     for (const auto& pipeline : state.pipelines) {
         if (opened) opened = co_await pipeline->open(cancel);
     }

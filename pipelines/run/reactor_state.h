@@ -1,6 +1,7 @@
 // What a Reactor is made of; for its own two files.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct Reactor::State {
     Task<Result<Json>> release_orphan(std::string name, Error unknown, Cancel& cancel);
     Result<void> look_around();
     Task<void> leave();
+    Task<Result<void>> start_servers(Cancel& cancel);
+    QueueServer& server_of(const PipelineConfig& config);
     void start_ticking();
     void on_wake(std::string_view queue);
 
@@ -35,6 +38,8 @@ struct Reactor::State {
     Surroundings around;
     std::string started;  // empty: a visit, no pipeline runs
     QueueServer queue_server{loop, configuration.daemon};
+    // Those that pipelines name for their own jobs, by connection.
+    std::map<std::string, std::unique_ptr<QueueServer>> named_servers;
     std::vector<std::unique_ptr<Pipeline>> pipelines;
     Timers::Alarm tick;
     Scope scope;

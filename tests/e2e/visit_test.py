@@ -140,6 +140,25 @@ class VisitTest(unittest.TestCase):
         self.assertIn(redis.socket, result.stderr)
         self.assertIn("hint: ", result.stderr)
 
+    def test_a_pipeline_with_a_redis_of_its_own(self):
+        redis = Redis()
+        self.addCleanup(redis.stop)
+        house = self.house(f"connections: {{ own: {{ redis: 'unix:{redis.socket}' }} }}\n")
+        house.write_pipeline("q", PIPELINE.replace("/in,", "/in2,") + "queue: own\n")
+        house.folder("in2")
+        house.start()
+        house.drop("in/one", "1")
+        house.drop("in2/two", "2")
+        until(lambda: files_in(house / "out") == ["one", "two"])
+        until(lambda: house.counts("q")["done"] == house.counts("p")["done"] == 1)
+        keys = subprocess.run(["redis-cli", "-s", redis.socket, "--scan"], capture_output=True,
+                              text=True, check=True).stdout
+        self.assertRegex(keys, r"m1:\{q@")
+        self.assertNotRegex(keys, r"m1:\{p@")
+        self.assertEqual(house.stop(), 0)
+        self.assertEqual([job["pipeline"] for job in self.jobs(house, "--state", "done")],
+                         ["p", "q"])
+
     def test_cancel_of_claimed_files_after_a_kill(self):
         sleepy = re.sub(r"argv: .*", 'argv: ["/bin/sleep", "1000"] }', PIPELINE)
         house = self.house()
