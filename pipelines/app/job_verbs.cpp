@@ -21,8 +21,8 @@ Result<Answer> jobs_list(const Call& call) {
         {"ID", "PIPELINE", "STATE", "TRY", "CREATED", "WHAT"}};
     for (const Json& job : answer.json["items"]) {
         const Json& facts = job["event"]["facts"];
-        std::string what = facts.value("name", shown(job["event"]["kind"]));
-        if (job["error"].is_object()) what += ": " + job["error"].value("message", "");
+        std::string what = facts.contains("name") ? shown(facts["name"]) : shown(job["event"]["kind"]);
+        if (job["error"].is_object()) what += ": " + shown(job["error"]["message"]);
         rows.push_back({shown(job["id"]), shown(job["pipeline"]), shown(job["state"]),
                         shown(job["attempt"]), shown(job["created"]), what});
     }
@@ -44,11 +44,11 @@ Result<Answer> jobs_show(const Call& call) {
         answer.text += fmt::format("  event.{}: {}\n", name, shown(value));
     }
     for (const Json& receipt : job["receipts"]) {
-        answer.text += fmt::format("  {} delivered {}\n", receipt.value("step", ""),
-                                   receipt.value("target", ""));
+        answer.text += fmt::format("  {} delivered {}\n", shown(receipt["step"]),
+                                   shown(receipt["target"]));
     }
     if (job["error"].is_object()) {
-        answer.text += fmt::format("  error: {}\n", job["error"].value("message", ""));
+        answer.text += fmt::format("  error: {}\n", shown(job["error"]["message"]));
     }
     for (const Json& line : job.value("story", Json::array())) {
         answer.text += fmt::format("  {}  try {}  {} {} {}\n", line.value("time", ""),

@@ -1,4 +1,6 @@
 // musher: the program.
+#include <fcntl.h>
+
 #include <cstring>
 
 #include "pipelines/app/cli.h"
@@ -6,7 +8,18 @@
 #include "reactor/loop/child_launcher.h"
 #include "reactor/loop/signals.h"
 
+namespace {
+/// A closed stdin, stdout or stderr would be the number of the next file opened, and lines meant
+/// for people would go into it.
+void open_missing_streams() {
+    for (int fd = 0; fd <= 2; ++fd) {
+        if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+    }
+}
+}  // namespace
+
 int main(int argc, char** argv) {
+    open_missing_streams();
     const musher::DropIn* called = argc > 0 ? musher::find_drop_in(argv[0]) : nullptr;
     // Every child starts through us first; see reactor/loop/child_launcher.h.
     if (!called && argc > 1 && std::strcmp(argv[1], "child") == 0) {

@@ -43,9 +43,17 @@ Result<Answer> status(const Call& call) {
     return answer;
 }
 
+Result<std::string> absolute_path(std::string_view what, const std::string& given) {
+    if (given.empty()) return fail(Errc::usage, fmt::format("{} is empty", what), "name a file");
+    std::error_code failed;  // the working directory may be gone
+    const std::filesystem::path path = std::filesystem::absolute(given, failed);
+    if (failed) return tl::unexpected(errno_error(failed.value(), "resolving " + given));
+    return path.lexically_normal().string();
+}
+
 Result<Answer> why(const Call& call) {
     Answer answer;
-    const std::string path = std::filesystem::absolute(call.text("PATH")).lexically_normal();
+    MUSHER_TRY(const std::string path, absolute_path("PATH", call.text("PATH")));
     const ApiCall question{"GET", "/why", {{"path", path}}};
     MUSHER_TRY(answer.json, ask_musher(call, question));
     answer.text = fmt::format("{}: {} ({})", shown(answer.json["path"]),
@@ -64,7 +72,7 @@ Result<Answer> why(const Call& call) {
 Result<Answer> emit(const Call& call) {
     Json body{{"dry_run", call.has("dry-run")}, {"set", Json::object()}};
     if (call.has("file")) {
-        body["file"] = std::filesystem::absolute(call.text("file")).lexically_normal().string();
+        MUSHER_TRY(body["file"], absolute_path("--file", call.text("file")));
     }
     for (const std::string& pair : call.list("set")) {
         const std::size_t equals = pair.find('=');

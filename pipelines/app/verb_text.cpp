@@ -25,7 +25,22 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string shown(const Json& value) {
     if (value.is_null()) return "-";
-    return value.is_string() ? value.get<std::string>() : value.dump();
+    if (!value.is_string()) return to_line(value);
+    const auto& text = value.get_ref<const std::string&>();
+    std::string harmless;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const bool c1 = byte == 0xc2 && i + 1 < text.size() &&
+                        static_cast<unsigned char>(text[i + 1]) < 0xa0;
+        if (byte < 0x20 || byte == 0x7f) {
+            harmless += fmt::format("\\x{:02x}", byte);
+        } else if (c1) {
+            harmless += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
+        } else {
+            harmless += text[i];
+        }
+    }
+    return harmless;
 }
 
 std::string age(std::int64_t ms) {

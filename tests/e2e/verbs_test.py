@@ -187,6 +187,19 @@ class RunningTest(unittest.TestCase):
                                       Authorization="Bearer s3cret")[0], 400, body)
         self.assertEqual(self.tcp("GET", "/health")[0], 200, "and it lives")
 
+    def test_odd_paths_streams_and_names(self):
+        house = self.house
+        self.assertEqual(house.run("why", "").returncode, 2)
+        self.assertEqual(house.run("emit", "p", "--file", "").returncode, 2)
+        closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *house.command("status")],
+                                capture_output=True, cwd=house.path, check=False)
+        self.assertEqual(closed.returncode, 0, closed.stderr)
+        house.drop("in/steer\x1b[31m\nme", "content")
+        until(lambda: "steer\x1b[31m\nme" in files_in(house / "out"))
+        listed = house.run("jobs", "list").stdout
+        self.assertIn("steer\\x1b[31m\\x0ame", listed)
+        self.assertNotIn("\x1b", listed)
+
     def test_tcp_wants_a_token_for_changes_and_the_right_host(self):
         self.assertEqual(self.tcp("GET", "/health")[0], 200)
         self.assertEqual(self.tcp("GET", "/api/v1/status")[0], 200)
