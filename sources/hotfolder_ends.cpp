@@ -119,7 +119,7 @@ Task<void> Hotfolder::try_to_settle(std::vector<Settlement> ended, Cancel& cance
 }
 
 /// Files that became no job: those that `when` refused go back and are left alone until they
-/// change or musher starts anew; duplicates are done with.
+/// change or musher starts anew; duplicates are done with, and are never deleted.
 ///
 /// kill -9 before: recovery sends the claim again, with the same answer.
 Task<void> Hotfolder::return_refused(Cancel& stop) {
@@ -132,6 +132,11 @@ Task<void> Hotfolder::return_refused(Cancel& stop) {
         admitting_.erase(item.id);
         Settlement& one = over.emplace_back();
         one.event = event_of(item);
+        if (rules_.done.way != Farewell::Way::remove) continue;
+        // Nobody has read it: what `delete` is for is what a job is done with.
+        Error error(Errc::conflict, "a live job has the same value of `dedupe`",
+                    "drop it again when that job has ended, or set `done` to a folder");
+        refuse(one, std::move(error), "duplicate", context_.loop.clock().wall_ms());
     }
     if (!over.empty()) co_await try_to_settle(std::move(over), stop);
     std::vector<Move> moves;

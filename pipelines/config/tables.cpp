@@ -226,7 +226,8 @@ const std::vector<Option>& pipeline_table() {
          .most = 4095},
         {.name = "dedupe",
          .type = Type::expression,
-         .help = "at most one unfinished job per value"},
+         .help = "at most one unfinished job per value; another file of it makes no job and goes "
+                 "where done ones go, or to failed/ where those are deleted"},
         {.name = "tests",
          .type = Type::any,
          .help = "cases for `musher test`: [ { name, given, expect } ]"},

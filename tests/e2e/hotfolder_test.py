@@ -189,6 +189,18 @@ class HotfolderTest(unittest.TestCase):
         house.drop("gate", "open")
         self.done(house, "a", "b")
 
+    def test_a_duplicate_is_not_deleted(self):
+        house = self.house(", done: delete", head="dedupe: event.size\n",
+                           rest="steps:\n" + self.GATE)
+        house.drop("in/a", "12")
+        until(lambda: house.counts("hot")["running"] == 1)
+        sha = house.drop("in/b", "34")
+        self.done(house, "b", "b.report.json", folder="in/failed")
+        self.assertEqual(digest(house / "in/failed/b"), sha)
+        self.assertEqual(self.report(house, "b")["error"]["code"], "conflict")
+        house.drop("gate", "open")
+        until(lambda: house.counts("hot")["done"] == 1)
+
     ALARM = ("limits: { attempts: 1 }\nsteps:\n  - exec: { argv: [/bin/false] }\non_failure:\n" +
              GATE + "  - checksum: {}\n"
              "  - directory: { to: {house}/kept }\n")
