@@ -21,7 +21,7 @@ Result<Answer> jobs_list(const Call& call) {
         {"ID", "PIPELINE", "STATE", "TRY", "CREATED", "WHAT"}};
     for (const Json& job : answer.json["items"]) {
         const Json& facts = job["event"]["facts"];
-        std::string what = facts.contains("name") ? shown(facts["name"]) : shown(job["event"]["kind"]);
+        std::string what = shown(facts.contains("name") ? facts["name"] : job["event"]["kind"]);
         if (job["error"].is_object()) what += ": " + shown(job["error"]["message"]);
         rows.push_back({shown(job["id"]), shown(job["pipeline"]), shown(job["state"]),
                         shown(job["attempt"]), shown(job["created"]), what});

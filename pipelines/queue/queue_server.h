@@ -1,5 +1,5 @@
-// QueueServer: a Redis with queues: the private one, a shared one, or one that a pipeline names; its
-// one wake-up subscription, and the queues on it.
+// QueueServer: a Redis with queues (the private one, a shared one, or one that a pipeline names),
+// its one wake-up subscription, and the queues on it.
 #pragma once
 
 #include <functional>
