@@ -28,7 +28,6 @@ struct DaemonConfig {
     std::string http_listen;  // empty: none
     std::string http_token;
     std::string http_path_prefix;
-    std::string http_users_file;
     std::string log_level = "info";
     std::string log_to = "stderr";
     std::string log_tty;

@@ -141,7 +141,10 @@ void DaemonReader::read_http(const Options& http) {
     config_.http_listen = http.text("listen");
     config_.http_token = http.text("token");
     config_.http_path_prefix = http.text("path_prefix");
-    config_.http_users_file = http.text("users_file");
+    if (http.has("users_file")) {
+        add_error(problems_, place({"http", "users_file"}), "unsupported",
+                  "`users_file` guards nothing in this version", "use `token`");
+    }
     const std::string& prefix = config_.http_path_prefix;
     if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/'))) {
         add_error(problems_, place({"http", "path_prefix"}), "bad_path",
@@ -158,8 +161,7 @@ void DaemonReader::read_http(const Options& http) {
         return;
     }
     const Value* section = root_.find("http");
-    const bool guarded = section->find("token") || section->find("users_file");
-    if (is_loopback(listen->host) || guarded) return;
+    if (is_loopback(listen->host) || section->find("token")) return;
     add_error(problems_, at, "open_to_all",
               fmt::format("other hosts can reach {}, and no token guards it", listen->text()),
               "add `token: !file PATH`, or listen on 127.0.0.1");

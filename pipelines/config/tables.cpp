@@ -79,8 +79,7 @@ std::vector<Option> http_options() {
         {.name = "token", .type = Type::secret, .help = "what changing calls must bring along"},
         {.name = "users_file",
          .type = Type::path,
-         .help = "names and password hashes, as htpasswd "
-                 "writes them"},
+         .help = "names and password hashes, as htpasswd writes them; refused by this version"},
         {.name = "path_prefix",
          .type = Type::text,
          .help = "path that a reverse proxy leaves in front, such as /musher"},

@@ -24,7 +24,7 @@ Dispatcher::Dispatcher(const Surroundings& around, const std::shared_ptr<const P
       program_(program),
       queue_(queue),
       settled_(std::move(settled)),
-      hold_(around.loop.clock()),
+      hold_(around.loop.clock(), queue.name()),
       scope_(queue.name(), around.loop.ready(), around.loop.clock(), parent),
       turn_(around.loop.ready()),
       last_beat_(around.loop.clock().now()) {}

@@ -19,7 +19,8 @@ void Hold::fault(const std::string& sink, const Error& error) {
         active_ = true;
         faults_ = 0;
         since_ms_ = clock_.wall_ms();
-        log::warning("pipeline.held", Json{{"sink", sink}, {"reason", error.text()}});
+        log::warning("pipeline.held",
+                     Json{{"queue", queue_}, {"sink", sink}, {"reason", error.text()}});
     } else if (now < probe_at_) {
         probe_at_ = std::max(probe_at_, asked_until_);
         return;  // a job that was already under way when the hold began
@@ -41,7 +42,7 @@ bool Hold::lift(const std::vector<std::string>& passed_sinks) {
     const bool early = clock_.now() < asked_until_;
     if (!active_ || !well || early) return false;
     active_ = false;
-    log::info("pipeline.released", Json{{"sink", sink_}});
+    log::info("pipeline.released", Json{{"queue", queue_}, {"sink", sink_}});
     return true;
 }
 

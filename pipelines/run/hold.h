@@ -12,7 +12,7 @@ namespace musher {
 /// A small state machine; the Dispatcher asks it before each claim. Loop thread only.
 class Hold {
   public:
-    explicit Hold(const Clock& clock) : clock_(clock) {}
+    Hold(const Clock& clock, std::string queue) : clock_(clock), queue_(std::move(queue)) {}
 
     /// A sink failed for a reason that is not the item's: hold, or hold on for longer; at least
     /// as long as the server asked for with the error's `retry_after`.
@@ -33,6 +33,7 @@ class Hold {
 
   private:
     const Clock& clock_;
+    std::string queue_;  // for the log
     bool active_ = false;
     int faults_ = 0;
     Instant probe_at_{};

@@ -12,7 +12,6 @@ namespace musher {
 namespace {
 constexpr Duration kParentDelay = milliseconds(500);
 constexpr Duration kParentRetry = std::chrono::seconds(30);
-constexpr int kParentTries = 10;
 constexpr std::size_t kMostBlamers = 1024;
 }  // namespace
 
@@ -55,6 +54,7 @@ Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
         if (!known) report.outcome = fail(known.error());
         if (known && known->front() == Presence::live) {
             report.outcome = fail(Errc::conflict, "the failed job still has tries left");
+            report.too_early = true;
         }
         const bool needless = known && known->front() == Presence::done;
         if (needless || !report.outcome) co_return report;
@@ -88,6 +88,10 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
         co_await release(slot, hold_.pause());
         co_return;
     }
+    if (report.too_early) {
+        co_await release(slot, kParentRetry);
+        co_return;
+    }
     const LimitsConfig& limit = program.config().limits;
     Defeat end;
     end.id = job.id;
@@ -98,7 +102,6 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
     end.retry = info(error.code).retryable && !slot.cancelled;
     end.state = slot.cancelled ? JobState::cancelled : JobState::dead;
     Duration delay = backoff_delay(limit.backoff_from, limit.backoff_to, slot.claim.attempt);
-    if (job.on_failure && error.code == Errc::conflict) delay = kParentRetry;
     end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
     const bool last = !end.retry || slot.claim.attempt - slot.claim.stalls >= job.max_attempts;
     for (int tries = 0;; ++tries) {
@@ -140,7 +143,6 @@ Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& err
     alarm.on_failure = true;
     alarm.event.kind = "on_failure";  // no source sent it, so none puts its original away
     alarm.failed = Json{{"job", job.id}, {"error", to_json(error)}};
-    alarm.max_attempts = job.max_attempts + kParentTries;
     alarm.created_ms = around_.loop.clock().wall_ms();
     alarm.due_ms =
         alarm.created_ms + std::chrono::duration_cast<milliseconds>(kParentDelay).count();

@@ -16,6 +16,7 @@ struct RunReport {
     Result<void> outcome;         // an error ends the attempt
     Json story = Json::array();
     std::string failed_step;      // id of the step that failed
+    bool too_early = false;       // an alarm whose job may yet live: later, no try spent
     bool sink_fault = false;      // the sink is broken, not the item: hold the pipeline
     std::vector<std::string> passed_sinks;  // ids of the sinks that took the job in this attempt
 };

@@ -16,7 +16,7 @@ Error busy(milliseconds retry_after) {
 
 TEST(Hold, ProbesOneJobAtATimeAndLongerApart) {
     ManualClock clock;
-    Hold hold(clock);
+    Hold hold(clock, "p");
     EXPECT_EQ(hold.allowance(4, 0), 4u);
     hold.fault("sink", busy(seconds(0)));
     EXPECT_EQ(hold.allowance(4, 0), 0u);
@@ -30,7 +30,7 @@ TEST(Hold, ProbesOneJobAtATimeAndLongerApart) {
 
 TEST(Hold, WaitsAsLongAsTheServerAskedFor) {
     ManualClock clock;
-    Hold hold(clock);
+    Hold hold(clock, "p");
     hold.fault("sink", busy(seconds(90)));
     EXPECT_EQ(hold.probe_at() - clock.now(), seconds(90));
     hold.lift({"sink"});
