@@ -162,8 +162,8 @@ std::vector<const Spec*> all_specs() {
 }
 
 std::string_view kind_name(ComponentKind kind) {
-    constexpr std::string_view kNames[] = {"source", "step", "sink"};
-    return kNames[static_cast<std::size_t>(kind)];
+    constexpr std::string_view kKinds[] = {"source", "step", "sink"};
+    return kKinds[static_cast<std::size_t>(kind)];
 }
 
 std::string describe(const Spec& spec) {

@@ -11,7 +11,7 @@ namespace musher {
 
 namespace {
 constexpr Duration kParentDelay = milliseconds(500);
-constexpr Duration kParentRetry = std::chrono::seconds(30);
+constexpr Duration kParentRetry = std::chrono::seconds(5);
 constexpr std::size_t kMostBlamers = 1024;
 }  // namespace
 
