@@ -133,7 +133,7 @@ std::optional<std::string_view> nearest(std::string_view wanted,
     std::optional<std::string_view> best;
     std::size_t best_distance = wanted.size() / 3 + 2;
     for (const std::string_view candidate : candidates) {
-        const auto [shorter, longer] = std::minmax(wanted.size(), candidate.size());
+        const auto [shorter, longer] = std::minmax({wanted.size(), candidate.size()});
         if (longer - shorter >= best_distance) continue;  // that many letters differ at least
         std::vector<std::size_t> row(candidate.size() + 1);
         for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
