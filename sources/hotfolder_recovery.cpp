@@ -77,7 +77,7 @@ Task<Result<void>> Hotfolder::recover(bool at_start, Cancel& stop) {
             const std::string& id = some[i].id;
             if (known[i] == Presence::live || at_start || before.contains(id)) continue;
             suspects_.insert(id);
-            known[i] = Presence::live;  // for now
+            known[i] = Presence::live;  // until it is missed twice
         }
         MUSHER_CO_DO(co_await act(std::move(some), std::move(known), stop));
     }

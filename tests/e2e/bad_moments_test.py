@@ -10,7 +10,7 @@ import signal
 import subprocess
 import unittest
 
-from house import House, digest, files_in, until
+from house import GATE, House, digest, files_in, until
 
 HEAD = "version: 1\nsource: {{ hotfolder: {{ path: {{house}}/in/{0}, settle: 50ms }} }}\n"
 
@@ -178,15 +178,12 @@ class BadMomentsTest(unittest.TestCase):
         until(lambda: os.path.exists(socket))
         return server
 
-    GATE = ("  - exec: { argv: [/bin/sh, -c, 'until [ -e \"$1\" ]; do sleep 0.02; done', sh, "
-            "'{house}/gate'] }\n")
-
     def test_a_shared_redis_that_forgets_loses_no_file(self):
         base = House({})
         self.addCleanup(base.__exit__, None)
         socket = base / "redis.sock"
         server = self.redis(socket, "no")
-        house = self.house({"p": "limits: { parallel: 1 }\nsteps:\n" + self.GATE +
+        house = self.house({"p": "limits: { parallel: 1 }\nsteps:\n" + GATE +
                                  "  - directory: { to: {house}/out }\n"},
                            extra=f"queue: {{ redis: 'unix:{socket}' }}\n")
         until(lambda: re.search(r"queue\.forgetful .*appendonly", house.log()))

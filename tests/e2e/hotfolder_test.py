@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from house import House, digest, files_in, until
+from house import GATE, House, digest, files_in, until
 
 LOG = "steps:\n  - log: \"${event.name}\"\n"
 
@@ -142,14 +142,10 @@ class HotfolderTest(unittest.TestCase):
         until(lambda: house.counts("hot")["done"] == 3)
         self.assertEqual(files_in(house / "in"), ["a", "b"])
 
-    # Runs until there is a file of that name.
-    GATE = ("  - exec: { argv: [/bin/sh, -c, 'until [ -e \"$1\" ]; do sleep 0.02; done', sh, "
-            "'{house}/gate'] }\n")
-
     def test_a_file_replaced_while_its_job_runs_is_a_new_file(self):
         for options in (", claim: none, done: delete", ", claim: none"):
             with self.subTest(options):
-                house = self.house(options, "limits: { parallel: 1 }\nsteps:\n" + self.GATE +
+                house = self.house(options, "limits: { parallel: 1 }\nsteps:\n" + GATE +
                                    "  - directory: { to: {house}/out }\n")
                 house.drop("in/a", "version 1")
                 until(lambda: house.counts("hot")["running"] == 1)
@@ -179,7 +175,7 @@ class HotfolderTest(unittest.TestCase):
 
     def test_duplicates_leave_a_trace(self):
         house = self.house(head="dedupe: event.size\n",
-                           rest="steps:\n" + self.GATE)
+                           rest="steps:\n" + GATE)
         house.drop("in/a", "12")
         until(lambda: house.counts("hot")["running"] == 1)
         house.drop("in/b", "34")
@@ -191,7 +187,7 @@ class HotfolderTest(unittest.TestCase):
 
     def test_a_duplicate_is_not_deleted(self):
         house = self.house(", done: delete", head="dedupe: event.size\n",
-                           rest="steps:\n" + self.GATE)
+                           rest="steps:\n" + GATE)
         house.drop("in/a", "12")
         until(lambda: house.counts("hot")["running"] == 1)
         sha = house.drop("in/b", "34")

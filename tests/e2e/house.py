@@ -23,6 +23,11 @@ MUSHER = os.environ.get("MUSHER", os.path.join(ROOT, "build", "bin", "musher"))
 SLOW = float(os.environ.get("MUSHER_TEST_SLOWDOWN", "1"))
 
 
+# A step that lasts until the test makes the file `gate`.
+GATE = ("  - exec: { argv: [/bin/sh, -c, 'until [ -e \"$1\" ]; do sleep 0.02; done', sh, "
+        "'{house}/gate'] }\n")
+
+
 class TooLate(AssertionError):
     pass
 

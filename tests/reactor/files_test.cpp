@@ -21,17 +21,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::file_text;
+using test::names_in;
 
 void write_file(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
-}
-std::vector<std::string> names_in(const std::string& folder) {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        names.push_back(entry.path().filename());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
 }
 /// Commits `text` as `name` for `job`; its final name, or the error's.
 std::string commit(const std::string& folder, const std::string& name, const std::string& text,

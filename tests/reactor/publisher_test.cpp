@@ -19,17 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::file_text;
+using test::names_in;
 
 void write_file(const std::string& path, const std::string& content) {
     std::ofstream(path) << content;
-}
-std::vector<std::string> names_in(const std::string& folder) {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        names.push_back(entry.path().filename());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
 }
 
 struct Many {

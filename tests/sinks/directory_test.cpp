@@ -20,20 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::file_text;
+using test::names_in;
 using test::StepBench;
 
 std::string sha256(const std::string& text) {
     Digest digest(DigestKind::sha256);
     digest.update(as_bytes(text));
     return digest.hex();
-}
-std::vector<std::string> names_in(const std::string& folder) {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        names.push_back(entry.path().filename());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
 }
 mode_t mode_of(const std::string& path) {
     struct stat info{};
