@@ -1,7 +1,9 @@
 // The JSON API of the contract, over whatever transport.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "pipelines/app/control_server.h"
 #include "pipelines/run/reactor.h"
@@ -17,15 +19,33 @@ class Api {
     Task<ServerReply> handle(ServerRequest request, Cancel& cancel);
 
   private:
-    Task<Result<Json>> route(const ServerRequest& request, Cancel& cancel);
-    Task<Result<Json>> get_jobs(const ServerRequest& request, Cancel& cancel);
-    Task<Result<Json>> get_job(std::string id, Cancel& cancel);
-    Task<Result<Json>> change_job(std::string id, std::string verb, Cancel& cancel);
-    Task<Result<Json>> change_pipeline(std::string name, std::string verb,
-                                       const ServerRequest& request, Cancel& cancel);
-    Task<Result<Json>> purge(std::string pipeline, std::string state, Cancel& cancel);
-    Json tasks() const;
-    Result<void> allowed(const ServerRequest& request) const;
+    struct Route;
+    /// A request that found its route; `name` stands where the route has a hole.
+    struct Call {
+        const ServerRequest& request;
+        std::string name;
+        std::string verb;  // the last word of the path
+    };
+    using Answer = Task<Result<Json>>;
+
+    static const std::vector<Route>& routes();
+    Task<ServerReply> respond(const ServerRequest& request, Cancel& cancel);
+    Result<void> known_host(const ServerRequest& request) const;
+    Result<void> may_change(const ServerRequest& request) const;
+
+    // api_answers.cpp
+    Answer health(const Call& call, Cancel& cancel);
+    Answer status(const Call& call, Cancel& cancel);
+    Answer tasks(const Call& call, Cancel& cancel);
+    Answer why(const Call& call, Cancel& cancel);
+    Answer get_pipeline(const Call& call, Cancel& cancel);
+    Answer get_jobs(const Call& call, Cancel& cancel);
+    Answer get_job(const Call& call, Cancel& cancel);
+    Answer change_job(const Call& call, Cancel& cancel);
+    Answer set_paused(const Call& call, Cancel& cancel);
+    Answer release(const Call& call, Cancel& cancel);
+    Answer purge(const Call& call, Cancel& cancel);
+    Answer emit(const Call& call, Cancel& cancel);
 
     Reactor& reactor_;
 };

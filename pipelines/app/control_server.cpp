@@ -82,6 +82,9 @@ struct ControlServer::Callbacks {
             MHD_create_response_from_buffer(text.size(), text.data(), MHD_RESPMEM_MUST_COPY);
         MHD_add_response_header(response, "Content-Type", "application/json");
         MHD_add_response_header(response, "Cache-Control", "no-store");
+        if (!pending.reply.allow.empty()) {
+            MHD_add_response_header(response, "Allow", pending.reply.allow.c_str());
+        }
         const MHD_Result queued = MHD_queue_response(
             pending.connection, static_cast<unsigned>(pending.reply.status), response);
         MHD_destroy_response(response);

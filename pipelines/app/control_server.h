@@ -28,6 +28,7 @@ struct ServerRequest {
 struct ServerReply {
     int status = 200;
     Json body = Json::object();
+    std::string allow = {};  // methods, with status 405
 };
 
 /// One listening socket. Loop thread only.

@@ -1,5 +1,6 @@
 // RedisQueue: what people ask for and order by hand.
 #include <charconv>
+#include <cmath>
 
 #include "pipelines/queue/job_records.h"
 #include "pipelines/queue/redis_queue.h"
@@ -54,12 +55,13 @@ struct Cursor {
         double score = 0;
         const auto end = cursor.score.data() + cursor.score.size();
         const auto read = std::from_chars(cursor.score.data(), end, score);
-        if (!member || read.ec != std::errc() || read.ptr != end) return refuse(text);
+        const bool number = read.ec == std::errc() && read.ptr == end && std::isfinite(score);
+        if (!member || !number) return refuse(text);
         cursor.member.assign(member->begin(), member->end());
         return cursor;
     }
     static Failure refuse(const std::string& text) {
-        return fail(Errc::usage, "not a place in a listing: " + text,
+        return fail(Errc::usage, "not a place in this listing: " + text,
                     "take it from `next` of the page before");
     }
     std::string text() const { return section + "." + score + "." + to_hex(as_bytes(member)); }
@@ -96,6 +98,7 @@ Task<Result<JobPage>> RedisQueue::list(JobFilter filter, Cancel& cancel) {
     if (!filter.after.empty()) {
         MUSHER_CO_TRY(at, Cursor::parse(filter.after));
         const auto found = std::find(sections.begin(), sections.end(), at.section);
+        if (found == sections.end()) co_return Cursor::refuse(filter.after);
         section = static_cast<std::size_t>(found - sections.begin());
     }
     JobPage page;

@@ -14,6 +14,11 @@
 
 namespace musher {
 
+struct NamedQueue {
+    std::string name;  // of its pipeline
+    JobQueue* queue;   // lives as long as the Reactor runs
+};
+
 /// Loop thread only.
 class Reactor {
   public:
@@ -36,9 +41,9 @@ class Reactor {
     std::vector<TaskRow> tasks() const;
     /// {path, state, reason, since, next_check_ms, detail}: files still in a folder, or jobs.
     Task<Result<Json>> why(std::string path, Cancel& cancel);
-    /// The queue of a pipeline: `not_found` with the nearest name otherwise.
-    Result<JobQueue*> queue(const std::string& pipeline);
-    std::vector<JobQueue*> queues();
+    /// The queue of a pipeline (`not_found` with the nearest name otherwise); of all for "".
+    Task<Result<std::vector<NamedQueue>>> queues(std::string pipeline, Cancel& cancel);
+    Task<Result<JobRow>> job(std::string id, Cancel& cancel);
     /// Pauses in the queue's meta: all reactors on it stop claiming; sources stop too.
     Task<Result<void>> set_paused(std::string pipeline, bool paused, Cancel& cancel);
     /// An event by hand; returns {id}. `file` (absolute, may be empty) is the body and stays

@@ -83,15 +83,22 @@ Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
                    {"detail", answer.detail}};
 }
 
-Result<JobQueue*> Reactor::queue(const std::string& pipeline) {
-    MUSHER_TRY(Pipeline * found, state_->find(pipeline));
-    return &found->queue();
+Task<Result<std::vector<NamedQueue>>> Reactor::queues(std::string pipeline, Cancel&) {
+    std::vector<NamedQueue> found;
+    if (!pipeline.empty()) {
+        MUSHER_CO_TRY(Pipeline * one, state_->find(pipeline));
+        found.push_back(NamedQueue{one->name(), &one->queue()});
+        co_return found;
+    }
+    for (const auto& one : state_->pipelines) {
+        found.push_back(NamedQueue{one->name(), &one->queue()});
+    }
+    co_return found;
 }
 
-std::vector<JobQueue*> Reactor::queues() {
-    std::vector<JobQueue*> all;
-    for (const auto& pipeline : state_->pipelines) all.push_back(&pipeline->queue());
-    return all;
+Task<Result<JobRow>> Reactor::job(std::string id, Cancel& cancel) {
+    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
+    co_return co_await found->queue().show(std::move(id), cancel);
 }
 
 Task<Result<void>> Reactor::set_paused(std::string pipeline, bool paused, Cancel& cancel) {

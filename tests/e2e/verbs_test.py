@@ -133,13 +133,25 @@ class RunningTest(unittest.TestCase):
         cls.house.folder("in")
         cls.house.start()
 
-    def tcp(self, method, path, body=None, **headers):
+    def exchange(self, method, path, body=None, **headers):
+        """(status, headers, body as bytes) over TCP."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
-        return answer.status, json.loads(text)
+        return answer.status, answer.headers, text
+
+    def tcp(self, *question, **headers):
+        status, _, text = self.exchange(*question, **headers)
+        return status, json.loads(text)
+
+    def refused(self, path, body=None):
+        """The error of a question that is wrong in itself."""
+        method = "GET" if body is None else "POST"
+        status, answer = self.tcp(method, "/api/v1/" + path, body, Authorization="Bearer s3cret")
+        self.assertEqual((status, answer["error"]["code"]), (400, "usage"), path)
+        return answer["error"]
 
     def test_status_and_jobs(self):
         house = self.house
@@ -217,6 +229,61 @@ class RunningTest(unittest.TestCase):
         self.assertEqual(self.tcp("POST", "/api/v1/pipelines/p/emit", big,
                                   Authorization="Bearer s3cret")[0], 413)
         self.assertNotIn("s3cret", self.house.log())
+
+    def test_listing_arguments(self):
+        for name, wrong in (("limit", ("-1", "0", "many", "5x", "1001", "99999999999999999999")),
+                            ("after", ("foo", "p", "p:foo", "nobody:ready.0.00", "p:shelf.0.00",
+                                       "p:ready.nan.00", "p:ready.0.0"))):
+            for value in wrong:
+                with self.subTest(name, value=value):
+                    error = self.refused(f"jobs?{name}={value}")
+                    self.assertIn("limit wants" if name == "limit" else "not a place",
+                                  error["message"])
+                    self.assertTrue(error["hint"])
+                    verb = self.house.run("jobs", "list", f"--{name}={value}")
+                    self.assertEqual((verb.returncode, verb.stdout), (2, ""))
+                    self.assertIn(error["message"], verb.stderr)
+        self.assertEqual(self.refused("jobs?limt=3")["hint"], "did you mean `limit`?")
+        self.assertEqual(self.tcp("GET", "/api/v1/jobs?pipeline=&state=&after=&limit=")[0], 200)
+        waiting = "jobs?state=done&after=p:ready.0.00"
+        self.assertIn("not a place", self.refused(waiting)["message"])
+
+    def test_methods(self):
+        status, headers, text = self.exchange("GET", "/health")
+        self.assertEqual(status, 200)
+        for path in ("/health", "/api/v1/status", "/api/v1/nothing"):
+            expected = self.exchange("GET", path)
+            status, headers, text = self.exchange("HEAD", path)
+            self.assertEqual((status, text), (expected[0], b""), path)
+            self.assertEqual(headers["Content-Type"], "application/json")
+        self.assertEqual(self.exchange("HEAD", "/health")[1]["Content-Length"],
+                         self.exchange("GET", "/health")[1]["Content-Length"])
+        for method, path, allow in (("PUT", "/health", "GET, HEAD"),
+                                    ("POST", "/api/v1/status", "GET, HEAD"),
+                                    ("OPTIONS", "/api/v1/jobs/some-id", "GET, HEAD"),
+                                    ("GET", "/api/v1/pipelines/p/pause", "POST"),
+                                    ("HEAD", "/api/v1/pipelines/p/pause", "POST"),
+                                    ("PUT", "/api/v1/pipelines/p/pause", "POST"),
+                                    ("DELETE", "/api/v1/jobs/some-id/cancel", "POST")):
+            status, headers, _ = self.exchange(method, path, Authorization="Bearer s3cret")
+            self.assertEqual((status, headers["Allow"]), (405, allow), (method, path))
+        self.assertEqual(self.house.counts("p")["state"], "running", "no PUT paused it")
+
+    def test_what_a_request_says(self):
+        for path in ("why", "why?path=", "why?path=in/file"):
+            self.assertIn("absolute path", self.refused(path)["message"])
+        for verb, body, name in (("emit", '{"fil": "/x"}', "fil"), ("purge", '{"stat": 1}', "stat"),
+                                 ("release", '{"x": 1}', "x"), ("emit", '{"Set": {}}', "Set")):
+            self.assertIn(f"`{name}`", self.refused(f"pipelines/p/{verb}", body)["message"])
+        self.assertEqual(self.refused("pipelines/p/emit", '{"fil": 1}')["hint"],
+                         "did you mean `file`?")
+        for host in ("LOCALHOST", "LocalHost:80", f"127.0.0.1:{self.port}"):
+            self.assertEqual(self.tcp("GET", "/api/v1/status", Host=host)[0], 200, host)
+        resume = "/api/v1/pipelines/p/resume"
+        for scheme in ("bearer ", "BEARER ", "Bearer   "):
+            self.assertEqual(self.tcp("POST", resume, Authorization=scheme + "s3cret")[0], 200)
+        for wrong in ("s3cret", "Basic s3cret", "Bearer", "Bearer ", "bearer s3cret2", "bearers3cret"):
+            self.assertEqual(self.tcp("POST", resume, Authorization=wrong)[0], 403, wrong)
 
     def test_a_second_musher_is_refused(self):
         result = self.house.run("run")

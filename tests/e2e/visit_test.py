@@ -158,6 +158,10 @@ class VisitTest(unittest.TestCase):
         self.assertEqual(house.stop(), 0)
         self.assertEqual([job["pipeline"] for job in self.jobs(house, "--state", "done")],
                          ["p", "q"])
+        first = self.ask(house, "jobs", "list", "--limit", "1")
+        second = self.ask(house, "jobs", "list", "--limit", "1", "--after", first["next"])
+        self.assertEqual([page["items"][0]["pipeline"] for page in (first, second)], ["p", "q"])
+        self.assertIsNone(second["next"])
 
     def test_cancel_of_claimed_files_after_a_kill(self):
         sleepy = re.sub(r"argv: .*", 'argv: ["/bin/sleep", "1000"] }', PIPELINE)
