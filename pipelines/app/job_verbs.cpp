@@ -22,6 +22,7 @@ Result<Answer> jobs_list(const Call& call) {
     for (const Json& job : answer.json["items"]) {
         const Json& facts = job["event"]["facts"];
         std::string what = shown(facts.contains("name") ? facts["name"] : job["event"]["kind"]);
+        if (flag_in(job, "on_failure")) what = "on_failure of " + what;
         if (job["error"].is_object()) what += ": " + shown(job["error"]["message"]);
         rows.push_back({shown(job["id"]), shown(job["pipeline"]), shown(job["state"]),
                         shown(job["attempt"]), shown(job["created"]), what});
@@ -38,7 +39,8 @@ Result<Answer> jobs_show(const Call& call) {
     const ApiCall one{"GET", "/jobs/" + call.text("ID")};
     MUSHER_TRY(answer.json, ask_queue(call, one));
     const Json& job = answer.json;
-    answer.text = fmt::format("job {} of {}: {}, try {}\n", shown(job["id"]),
+    answer.text = fmt::format("job {} of {}{}: {}, try {}\n", shown(job["id"]),
+                              flag_in(job, "on_failure") ? "on_failure of " : "",
                               shown(job["pipeline"]), shown(job["state"]), shown(job["attempt"]));
     for (const auto& [name, value] : job["event"]["facts"].items()) {
         answer.text += fmt::format("  event.{}: {}\n", name, shown(value));
@@ -51,9 +53,12 @@ Result<Answer> jobs_show(const Call& call) {
         answer.text += fmt::format("  error: {}\n", shown(job["error"]["message"]));
     }
     for (const Json& line : job.value("story", Json::array())) {
-        answer.text += fmt::format("  {}  try {}  {} {} {}\n", line.value("time", ""),
-                                   line.value("attempt", 0), line.value("what", ""),
-                                   line.value("step", ""), line.value("detail", ""));
+        std::string what = shown(line["what"]);
+        for (const char* more : {"step", "detail"}) {
+            if (!text_in(line, more).empty()) what += " " + shown(line[more]);
+        }
+        answer.text += fmt::format("  {}  try {}  {}\n", shown(line["time"]),
+                                   shown(line["attempt"]), what);
     }
     return answer;
 }

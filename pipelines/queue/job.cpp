@@ -243,6 +243,7 @@ Json JobRow::to_json(bool with_story) const {
              {"body", body_of(job.event)},
              {"receipts", receipts},
              {"error", error}};
+    if (job.on_failure) all["on_failure"] = true;
     if (!progress.is_null()) all["progress"] = progress;
     if (with_story) all["story"] = story;
     return all;

@@ -63,8 +63,8 @@ struct JobRow {
     Json error = nullptr;          // of the last failed attempt: Error with step, attempt, time
     Json story = Json::array();    // of all attempts, the oldest dropped over 4 KiB
     Json progress = nullptr;       // the last one its holder reported
-    /// The contract's Job: {v, id, pipeline, …, error}, plus `ended`, `progress` and, if asked
-    /// for, `story`.
+    /// The contract's Job: {v, id, pipeline, …, error}, plus `ended`, `progress`, `on_failure`
+    /// (true, of a job that runs these steps) and, if asked for, `story`.
     Json to_json(bool with_story) const;
 };
 

@@ -73,15 +73,19 @@ void append_story(std::string& lines, std::string line) {
 }
 
 Json read_story(std::string_view lines) {
+    static const Json whole{{"time", nullptr}, {"what", ""},   {"step", ""},
+                            {"attempt", 0},    {"took_ms", 0}, {"detail", ""}};
     Json all = Json::array();
     each_line(lines, [&](Json attempt) {
         if (!attempt.is_array()) return;
-        for (Json& entry : attempt) {
+        for (const Json& told : attempt) {
+            if (!told.is_object()) continue;
+            Json& entry = all.emplace_back(whole);  // what is empty is not stored
+            entry.update(told);
             // Redis has no calendar: what its scripts tell carries milliseconds.
-            if (entry.is_object() && entry.contains("time") && entry["time"].is_number()) {
+            if (entry["time"].is_number()) {
                 entry["time"] = format_time(entry["time"].get<std::int64_t>());
             }
-            all.push_back(std::move(entry));
         }
     });
     return all;

@@ -16,7 +16,8 @@ std::string story_line(const Json& story);
 std::string story_line(std::string_view what, int attempt, std::int64_t wall_ms);
 /// Appends an attempt; the oldest attempts go while there are more than kStoryBytes.
 void append_story(std::string& lines, std::string line);
-/// All attempts as the contract's array.
+/// All attempts as the contract's array: each line with all its fields; `time` is null where lines
+/// were cut out.
 Json read_story(std::string_view lines);
 
 /// The error of an attempt as one line, each of its parts cut.

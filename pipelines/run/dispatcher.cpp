@@ -60,6 +60,11 @@ std::size_t Dispatcher::prefetch() const {
     return std::min(static_cast<std::size_t>(recent), kMostPrefetch);
 }
 
+std::size_t Dispatcher::prefetched() const {
+    return static_cast<std::size_t>(std::count_if(
+        slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.running; }));
+}
+
 std::size_t Dispatcher::wanted() const {
     if (settling_ > kMostSettling) return 0;
     const auto parallel = static_cast<std::size_t>(program_->config().limits.parallel);

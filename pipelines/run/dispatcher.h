@@ -40,6 +40,8 @@ class Dispatcher {
     const Hold& hold() const { return hold_; }
     const Counters& counters() const { return counters_; }
     std::size_t running() const { return running_; }
+    /// Claimed in advance: leased like those that run, but waiting for one of them to end.
+    std::size_t prefetched() const;
     /// Why jobs are not claimed (the queue cannot be reached); empty: they are.
     const std::string& trouble() const { return trouble_; }
 

@@ -1,6 +1,7 @@
 // How a dispatcher's jobs end: done, retried, dead, cancelled, released.
 #include <algorithm>
 
+#include "pipelines/queue/job_records.h"
 #include "pipelines/run/settlement.h"
 #include "pipelines/run/slot.h"
 #include "reactor/base/backoff.h"
@@ -179,7 +180,7 @@ Task<void> Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) 
     row.error["step"] = end.step;
     row.error["attempt"] = slot.claim.attempt;
     row.error["time"] = format_time(around_.loop.clock().wall_ms());
-    row.story = std::move(story);
+    row.story = read_story(story_line(story));
     batch.push_back(settlement_of(std::move(row)));
     settle(std::move(batch));
 }

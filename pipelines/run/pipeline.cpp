@@ -154,7 +154,10 @@ std::string Pipeline::problem() const {
 
 Json Pipeline::status(const Result<QueueStats>& stats) const {
     const Hold& hold = dispatcher_.hold();
-    const QueueStats counts = stats ? *stats : QueueStats{};
+    QueueStats counts = stats ? *stats : QueueStats{};
+    const auto unstarted = std::min<std::uint64_t>(dispatcher_.prefetched(), counts.running);
+    counts.running -= unstarted;
+    counts.waiting += unstarted;
     Json source = source_->status();
     source["kind"] = config().source_kind;
     std::string state = "running";

@@ -1,4 +1,6 @@
 // What people ask of a Reactor and order by hand.
+#include <fmt/format.h>
+
 #include "pipelines/run/emit.h"
 #include "pipelines/run/reactor_state.h"
 #include "pipelines/run/release.h"
@@ -195,6 +197,14 @@ Task<Result<Json>> Reactor::State::release_orphan(std::string name, Error unknow
 
 std::vector<std::string> Reactor::unhealthy() const {
     std::vector<std::string> reasons;
+    // A pipeline without work notices only now and then that its server is away.
+    const auto look_at = [&reasons](const QueueServer& server) {
+        if (const std::string why = server.trouble(); !why.empty()) {
+            reasons.push_back(fmt::format("queue {}: {}", server.shown_url(), why));
+        }
+    };
+    look_at(state_->queue_server);
+    for (const auto& [connection, server] : state_->named_servers) look_at(*server);
     for (const auto& pipeline : state_->pipelines) {
         const std::string problem = pipeline->problem();
         if (!problem.empty()) reasons.push_back(pipeline->name() + ": " + problem);

@@ -1,0 +1,102 @@
+"""What status, /health and the story of a job say is what is."""
+
+import json
+import os
+import subprocess
+import unittest
+
+from house import GATE, House, files_in, until
+from visit_test import Redis
+
+SOURCE = "version: 1\nsource: { hotfolder: { path: {house}/in, settle: 50ms } }\n"
+FAILING = SOURCE + """limits: { attempts: 2, backoff: 1ms..2ms }
+steps: [ { log: begun }, { exec: { argv: [/bin/false] } } ]
+on_failure: [ { log: oh } ]
+"""
+SLOW = SOURCE + "limits: { parallel: 1 }\nsteps:\n" + GATE.rstrip() + "\n    when: event.name == 'slow'\n"
+LINE = {"time": str, "what": str, "step": str, "attempt": int, "took_ms": int, "detail": str}
+
+
+class StatusTest(unittest.TestCase):
+    def house(self, pipeline, extra=""):
+        house = House({"p": pipeline}, extra)
+        self.addCleanup(house.__exit__, None)
+        house.folder("in")
+        return house
+
+    def check_story(self, story):
+        self.assertTrue(story)
+        for line in story:
+            self.assertEqual({name: type(value) for name, value in line.items()}, LINE, line)
+
+    def test_every_line_of_a_story_is_whole(self):
+        house = self.house(FAILING).start()
+        house.drop("in/bad", "1")
+        until(lambda: "bad.report.json" in files_in(house / "in/failed"))
+        until(lambda: house.counts("p")["done"] == 1)
+        with open(house / "in/failed/bad.report.json") as file:
+            self.check_story(json.load(file)["story"])
+        self.assertEqual(house.run("jobs", "pause", "p").returncode, 0)
+        jobs = {job["state"]: job for job in house.get("jobs")["items"]}
+        self.assertEqual(house.run("jobs", "replay", jobs["dead"]["id"]).returncode, 0)
+        story = house.get("jobs/" + jobs["dead"]["id"])["story"]
+        self.check_story(story)
+        self.assertEqual(story[-1]["what"], "replayed")
+        shown = house.run("jobs", "show", jobs["dead"]["id"]).stdout
+        self.assertRegex(shown, r"(?m)try 2  replayed$")
+        self.assertRegex(shown, r"(?m)try 1  failed exec /bin/false exited with 1$")
+        self.assertEqual(house.stop(), 0)
+
+    def test_a_job_of_on_failure_is_told_from_others(self):
+        house = self.house(FAILING).start()
+        house.drop("in/bad", "1")
+        until(lambda: (house.counts("p")["done"], house.counts("p")["dead"]) == (1, 1))
+        jobs = {job["state"]: job for job in house.get("jobs")["items"]}
+        self.assertIs(jobs["done"]["on_failure"], True)
+        self.assertNotIn("on_failure", jobs["dead"])
+        self.assertRegex(house.run("jobs", "list").stdout, r" done .* on_failure of bad\n")
+        self.assertIn("of on_failure of p: done", house.run("jobs", "show",
+                                                            jobs["done"]["id"]).stdout)
+        self.assertEqual(house.stop(), 0)
+
+    def test_what_is_claimed_in_advance_does_not_run(self):
+        house = self.house(SLOW).start()
+        house.ask("/api/v1/pipelines/p/pause", "POST")
+        for i in range(120):
+            facts = {"name": "quick" if i < 60 else "slow"}
+            status, _ = house.ask("/api/v1/pipelines/p/emit", "POST", {"set": facts})
+            self.assertEqual(status, 200)
+        self.assertEqual(house.counts("p")["waiting"], 120)
+        house.ask("/api/v1/pipelines/p/resume", "POST")
+        until(lambda: house.counts("p")["done"] == 60)
+        counts = house.counts("p")
+        self.assertEqual((counts["running"], counts["waiting"]), (1, 59))
+        with open(house / "gate", "w"):
+            pass
+        until(lambda: house.counts("p")["done"] == 120)
+        self.assertEqual(house.stop(), 0)
+
+    def test_health_knows_of_a_redis_that_lets_nobody_in(self):
+        redis = Redis()
+        self.addCleanup(redis.stop)
+
+        def order(*words):
+            said = subprocess.run(["redis-cli", "-s", redis.socket, *words], capture_output=True,
+                                  text=True, check=True,
+                                  env=dict(os.environ, REDISCLI_AUTH="other"))
+            self.assertNotIn("ERR", said.stdout)
+        house = self.house(SLOW, f"queue: {{ redis: 'unix:{redis.socket}' }}\n").start()
+        until(lambda: house.ask("/health")[0] == 200)
+        order("CONFIG", "SET", "requirepass", "other")
+        order("CLIENT", "KILL", "SKIPME", "yes")
+        # An idle pipeline would look at its queue after 15 s only.
+        until(lambda: house.ask("/health")[0] == 503, 5)
+        until(lambda: "NOAUTH" in house.ask("/health")[1]["reasons"][0], 5)
+        self.assertIn(redis.socket, house.ask("/health")[1]["reasons"][0])
+        order("CONFIG", "SET", "requirepass", "")
+        until(lambda: house.ask("/health") == (200, {"ok": True, "reasons": []}))
+        self.assertEqual(house.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
