@@ -8,6 +8,7 @@
 #include "reactor/base/fd.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
+#include "reactor/base/uuid.h"
 #include "reactor/loop/offload.h"
 
 namespace musher {
@@ -109,16 +110,22 @@ void Reactor::State::on_wake(std::string_view queue) {
     }
 }
 
-/// What jobs see, and who we are. `not_found`: no reactor has ever run here.
+/// What jobs see, and who we are. `not_found`: no reactor has ever run here. `corrupt`: we are
+/// nobody; never made up anew, for the jobs with this host's files are in queues of that name.
 Result<void> Reactor::State::look_around() {
     const DaemonConfig& daemon = configuration.daemon;
     around.environment = daemon.environment;
     around.vars = daemon.vars;
     around.timezone = daemon.timezone;
     around.scratch_root = daemon.state + "/scratch";
-    MUSHER_TRY(around.node, read_small_file(daemon.state + "/node", 100));
+    const std::string file = daemon.state + "/node";
+    MUSHER_TRY(around.node, read_small_file(file, 100));
     while (!around.node.empty() && around.node.back() == '\n') around.node.pop_back();
-    return {};
+    if (is_uuid(around.node)) return {};
+    return fail(Errc::corrupt, file + " does not hold the UUID of this node",
+                "put it back from a backup, or take it from the queue of a pipeline with files of "
+                "this host: redis-cli --scan --pattern 'm1:{*@*:p'. A new one (remove the file) "
+                "leaves this host's jobs to nobody");
 }
 
 Task<Result<void>> Reactor::State::start_servers(Cancel& cancel) {

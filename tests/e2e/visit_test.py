@@ -192,6 +192,26 @@ class VisitTest(unittest.TestCase):
                                         r"hint: start it: musher run")
         self.assertFalse(os.path.exists(house / "state"))
 
+    def test_a_damaged_node_file_is_refused(self):
+        house = self.house().start()
+        self.assertEqual(house.stop(), 0)
+        with open(house / "state/node") as file:
+            node = file.read()
+        for damaged in ("", "garbage\n", node[:20], node + node):
+            with open(house / "state/node", "w") as file:
+                file.write(damaged)
+            for words in (["run"], ["jobs", "list"]):
+                result = house.run(*words)
+                self.assertEqual(result.returncode, 7, result.stderr)
+                self.assertRegex(result.stderr, rf"^musher {' '.join(words)}: error: .*state/node "
+                                                r"does not hold.*\nhint: put it back")
+            with open(house / "state/node") as file:
+                self.assertEqual(file.read(), damaged, "it was made anew")
+        with open(house / "state/node", "w") as file:
+            file.write(node)
+        house.start()
+        self.assertEqual(house.stop(), 0)
+
     def test_a_musher_that_does_not_answer_is_left_alone(self):
         house = self.house().start()
         os.unlink(house / "state/control.sock")
