@@ -8,6 +8,11 @@
 #include "reactor/loop/child_launcher.h"
 #include "reactor/loop/signals.h"
 
+// Read by jemalloc at start: one arena for the loop and one for the pool keep an idle process
+// small, and what a burst took goes back after a second.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 namespace {
 /// A closed stdin, stdout or stderr would be the number of the next file opened, and lines meant
 /// for people would go into it.
