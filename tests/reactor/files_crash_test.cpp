@@ -9,6 +9,7 @@
 #include "reactor/drivers/files.h"
 #include "reactor/drivers/publisher.h"
 #include "tests/support/run_loop.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/traced.h"
 #include "tests/support/tree.h"
@@ -199,6 +200,8 @@ TEST_F(FilesCrash, AFailedCallIsAnErrorAndLeavesNothing) {
                             Case{"write:error=EIO:when=3", Errc::unavailable},
                             Case{"fsync:error=EIO:when=1", Errc::unavailable},
                             Case{"renameat2:error=EACCES:when=1", Errc::denied}}) {
+        // A sanitizer's own writes to a pipe would be the ones that fail.
+        if (test::kSanitized && std::string_view(one.inject).starts_with("write:")) continue;
         reset();
         const Traced traced = test::run_traced("PublishOne", dir, {one.inject});
         EXPECT_EQ(traced.code, 100 + static_cast<int>(one.code)) << one.inject;

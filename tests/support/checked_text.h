@@ -8,14 +8,11 @@
 #include "pipelines/config/check.h"
 #include "pipelines/config/render_error.h"
 #include "reactor/base/clock.h"
+#include "tests/support/sanitized.h"
 
 namespace musher::test {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr Duration kLongestCheck = std::chrono::seconds(5);
-#else
-inline constexpr Duration kLongestCheck = std::chrono::seconds(1);
-#endif
+inline constexpr Duration kLongestCheck = std::chrono::seconds(1) * kSlowdown;
 
 struct Checked {
     Configuration read;
