@@ -3,41 +3,15 @@
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 
 #include "pipelines/app/api.h"
+#include "pipelines/app/request_body.h"
 #include "reactor/base/text.h"
 
 namespace musher {
 
 namespace {
 constexpr std::size_t kMostJobs = 1000;  // of one page
-
-/// A member or parameter that nobody knows is most likely a known one, misspelt.
-Result<void> check_known(std::string_view name, std::initializer_list<std::string_view> known) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) return {};
-    const auto meant = nearest(name, std::span(known.begin(), known.size()));
-    return fail(Errc::usage, fmt::format("`{}` is unknown here", escape_name(name)),
-                meant ? fmt::format("did you mean `{}`?", *meant)
-                      : fmt::format("{} are known", fmt::join(known, ", ")));
-}
-
-Result<void> check_member(const Json& body, std::string_view key, Json::value_t type) {
-    const auto found = body.find(key);
-    if (found == body.end() || found->type() == type) return {};
-    return fail(Errc::usage, fmt::format("`{}` wants {}, found {}", key, Json(type).type_name(),
-                                         found->type_name()));
-}
-
-/// The body as an object; none is an empty one.
-Result<Json> read_body(const ServerRequest& request,
-                       std::initializer_list<std::string_view> known) {
-    if (request.body.empty()) return Json::object();
-    MUSHER_TRY(Json body, parse_json(request.body));
-    if (!body.is_object()) return fail(Errc::usage, "the body wants a JSON object");
-    for (const auto& [name, value] : body.items()) MUSHER_DO(check_known(name, known));
-    return body;
-}
 
 std::string query(const ServerRequest& request, const char* name) {
     const auto found = request.query.find(name);
@@ -174,14 +148,13 @@ Api::Answer Api::set_paused(const Call& call, Cancel& cancel) {
 }
 
 Api::Answer Api::release(const Call& call, Cancel& cancel) {
-    MUSHER_CO_DO(read_body(call.request, {}));
+    MUSHER_CO_DO(read_body(call.request.body, {}));
     co_return co_await reactor_.release(call.name, cancel);
 }
 
 Api::Answer Api::purge(const Call& call, Cancel& cancel) {
-    MUSHER_CO_TRY(const Json body, read_body(call.request, {"state"}));
-    MUSHER_CO_DO(check_member(body, "state", Json::value_t::string));
-    MUSHER_CO_TRY(const auto state, parse_state(text_in(body, "state", "done")));
+    MUSHER_CO_TRY(const std::string name, read_purge(call.request.body));
+    MUSHER_CO_TRY(const auto state, parse_state(name));
     if (state != JobState::done && state != JobState::dead && state != JobState::cancelled) {
         co_return fail(Errc::usage, "only done, dead and cancelled jobs can be purged");
     }
@@ -197,14 +170,9 @@ Api::Answer Api::purge(const Call& call, Cancel& cancel) {
 }
 
 Api::Answer Api::emit(const Call& call, Cancel& cancel) {
-    MUSHER_CO_TRY(const Json body, read_body(call.request, {"file", "set", "dry_run"}));
-    MUSHER_CO_DO(check_member(body, "file", Json::value_t::string));
-    MUSHER_CO_DO(check_member(body, "set", Json::value_t::object));
-    MUSHER_CO_DO(check_member(body, "dry_run", Json::value_t::boolean));
-    std::string file = text_in(body, "file");
-    Json facts = body.contains("set") ? body["set"] : Json::object();
-    const bool dry_run = flag_in(body, "dry_run");
-    co_return co_await reactor_.emit(call.name, std::move(file), std::move(facts), dry_run, cancel);
+    MUSHER_CO_TRY(EmitRequest wish, read_emit(call.request.body));
+    co_return co_await reactor_.emit(call.name, std::move(wish.file), std::move(wish.facts),
+                                     wish.dry_run, cancel);
 }
 
 }  // namespace musher

@@ -1,9 +1,7 @@
 #include "pipelines/app/control_server.h"
 
 #include <microhttpd.h>
-#include <sys/socket.h>
 
-#include <algorithm>
 #include <cstring>
 
 namespace musher {
@@ -12,24 +10,12 @@ namespace {
 constexpr std::size_t kBodyBytes = 1 << 20;
 constexpr Duration kDeadline = std::chrono::seconds(30);
 constexpr unsigned kIdleSeconds = 60;
-constexpr unsigned kMostVisitors = 256;
-// From so many on, each new one sends away the one that has said nothing, or half of something,
-// for longest: nobody is kept out by those. The rest is for connections about to close.
-constexpr std::size_t kWelcome = 192;
 }  // namespace
-
-/// One connection.
-struct ControlServer::Visitor {
-    int fd = -1;
-    bool served = false;  // a whole request came in, and is being answered
-    bool sent_away = false;
-};
 
 /// One request, from its first header to its answer.
 struct ControlServer::Pending {
     ControlServer* server = nullptr;
     MHD_Connection* connection = nullptr;
-    Visitor* visitor = nullptr;
     ServerRequest request;
     ServerReply reply;
     bool begun = false;
@@ -50,26 +36,6 @@ struct ControlServer::Callbacks {
         return value ? value : "";
     }
 
-    static Visitor* visitor_of(MHD_Connection* connection) {
-        const auto* info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        return static_cast<Visitor*>(info->socket_context);
-    }
-
-    static void on_connection(void* self, MHD_Connection* connection, void** state,
-                              MHD_ConnectionNotificationCode code) {
-        auto* server = static_cast<ControlServer*>(self);
-        if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-            std::erase_if(server->visitors_, [&](const Visitor& one) { return &one == *state; });
-            return;
-        }
-        Visitor& visitor = server->visitors_.emplace_back();
-        visitor.fd =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        *state = &visitor;
-        if (server->visitors_.size() > kWelcome) server->send_one_away();
-    }
-
     static MHD_Result on_access(void* self, MHD_Connection* connection, const char* url,
                                 const char* method, const char*, const char* data,
                                 std::size_t* size, void** state) {
@@ -78,7 +44,6 @@ struct ControlServer::Callbacks {
             auto* made = new Pending;
             made->server = server;
             made->connection = connection;
-            made->visitor = visitor_of(connection);
             made->request.method = method;
             made->request.path = url;
             made->request.local = server->local_;
@@ -120,7 +85,6 @@ struct ControlServer::Callbacks {
         if (!pending.reply.allow.empty()) {
             MHD_add_response_header(response, "Allow", pending.reply.allow.c_str());
         }
-        pending.server->let_go(*pending.visitor);
         const MHD_Result queued = MHD_queue_response(
             pending.connection, static_cast<unsigned>(pending.reply.status), response);
         MHD_destroy_response(response);
@@ -148,9 +112,8 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(Loop& loop, Fd liste
     server->daemon_ = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, &Callbacks::on_access,
         server.get(), MHD_OPTION_LISTEN_SOCKET, listening.get(), MHD_OPTION_NOTIFY_COMPLETED,
-        &Callbacks::on_completed, nullptr, MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::on_connection,
-        server.get(), MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds, MHD_OPTION_CONNECTION_LIMIT,
-        kMostVisitors, MHD_OPTION_END);
+        &Callbacks::on_completed, nullptr, MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds,
+        MHD_OPTION_CONNECTION_LIMIT, 256u, MHD_OPTION_END);
     if (!server->daemon_) return fail(Errc::failed, "the HTTP server does not start");
     listening.release();  // MHD_stop_daemon closes it
     const MHD_DaemonInfo* info = MHD_get_daemon_info(server->daemon_, MHD_DAEMON_INFO_EPOLL_FD);
@@ -160,25 +123,6 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(Loop& loop, Fd liste
     ControlServer* raw = server.get();
     server->poll_->start(UV_READABLE, [raw](int, int) { raw->turn(); });
     return server;
-}
-
-/// Its answer is on its way: from now on it is one of the idle, the last of them to go.
-void ControlServer::let_go(Visitor& visitor) {
-    visitor.served = false;
-    const auto at = std::find_if(visitors_.begin(), visitors_.end(),
-                                 [&](const Visitor& one) { return &one == &visitor; });
-    visitors_.splice(visitors_.end(), visitors_, at);
-}
-
-/// libmicrohttpd hears of the end as of any other's.
-void ControlServer::send_one_away() {
-    const auto newest = std::prev(visitors_.end());
-    const auto idle = std::find_if(visitors_.begin(), newest, [](const Visitor& one) {
-        return !one.served && !one.sent_away;
-    });
-    if (idle == newest) return;
-    idle->sent_away = true;
-    ::shutdown(idle->fd, SHUT_RDWR);
 }
 
 void ControlServer::turn() {
@@ -196,7 +140,6 @@ void ControlServer::turn() {
 
 void ControlServer::admit(Pending& pending) {
     pending.begun = true;
-    pending.visitor->served = true;
     if (pending.too_large) {
         pending.reply.status = 413;
         pending.reply.body = Json{{"error", to_json(Error(Errc::usage, "the body is over 1 MiB"))}};

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -46,12 +45,9 @@ class ControlServer {
 
   private:
     struct Pending;
-    struct Visitor;
     struct Callbacks;
     ControlServer(Loop& loop, bool local, Respond respond);
     void turn();
-    void let_go(Visitor& visitor);
-    void send_one_away();
     void admit(Pending& pending);
     Task<void> serve(Pending& pending);
 
@@ -64,7 +60,6 @@ class ControlServer {
     Cancel stop_;
     Scope scope_;
     bool turning_ = false;
-    std::list<Visitor> visitors_;  // by their last answer, or since they came
 };
 
 /// A listening unix socket with mode 0660; a dead process' socket is replaced, a living one is

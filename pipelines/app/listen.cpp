@@ -12,8 +12,10 @@
 namespace musher {
 
 namespace {
+constexpr int kBacklog = 64;
+
 Result<Fd> listening(Fd fd, const std::string& what) {
-    if (::listen(fd.get(), SOMAXCONN) != 0) return fail(errno_error(errno, "listening on " + what));
+    if (::listen(fd.get(), kBacklog) != 0) return fail(errno_error(errno, "listening on " + what));
     return fd;
 }
 }  // namespace

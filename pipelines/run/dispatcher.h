@@ -34,8 +34,6 @@ class Dispatcher {
     Task<void> run(Cancel& stop, Duration grace);
     /// Jobs may be waiting. Cheap.
     void wake();
-    /// A job that runs may have been cancelled: renews the leases now, whose answer says so.
-    void beat();
     /// Called about every 15 s: looks at the queue without a reason, reaps lost leases.
     void tick();
 
@@ -76,7 +74,6 @@ class Dispatcher {
     Task<void> run_job(Slots::iterator slot);
     Task<RunReport> attempt(Slot& slot, const Program& program);
     void finish(Slot& slot, RunReport report);
-    Defeat defeat_of(const Slot& slot, const RunReport& report, const Program& program);
     Task<void> defeat(Slot& slot, RunReport report, const Program& program);
     Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
     Task<void> settle_failed(Slot& slot, const Defeat& end, Json story);
@@ -109,7 +106,6 @@ class Dispatcher {
     bool dirty_ = true;               // something changed since the pump last looked
     bool look_ = true;                // the queue may have jobs for us
     bool reap_ = true;
-    bool beat_ = false;               // without waiting for limits::kBeat
     bool careful_ = false;            // jobs that stalled are here: none is held that does not run
     bool stopping_ = false;
     bool claim_lost_ = false;         // the answer to a claim: the queue has given us jobs

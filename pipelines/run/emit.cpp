@@ -83,8 +83,9 @@ Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts) {
     co_return event;
 }
 
-Result<Json> rehearse(const Surroundings& around, Pipeline& pipeline, Event event) {
-    MUSHER_TRY(const std::optional<Job> job, pipeline.intake().make_job(std::move(event), ""));
+Result<Json> rehearse(const Surroundings& around, const Intake& intake, const Program& program,
+                      Event event) {
+    MUSHER_TRY(const std::optional<Job> job, intake.make_job(std::move(event), ""));
     if (!job) return Json{{"when", false}, {"key", ""}, {"steps", Json::array()}};
     if (job->failed.is_object()) return fail(error_from_json(job->failed));
     Body body;
@@ -94,7 +95,7 @@ Result<Json> rehearse(const Surroundings& around, Pipeline& pipeline, Event even
         {"id", job->id}, {"pipeline", job->pipeline}, {"attempt", 1}, {"error", nullptr}};
     const Json view = make_bindings(around, job->event, about, Json::object(), body);
     Json steps = Json::array();
-    for (const ProgramStep& step : pipeline.program().steps(false)) {
+    for (const ProgramStep& step : program.steps(false)) {
         steps.push_back(rehearse_step(step, view));
     }
     return Json{{"when", true}, {"key", job->key}, {"steps", std::move(steps)}};

@@ -12,7 +12,8 @@ namespace musher {
 Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts);
 /// What the event would do: {when, key, steps: [{id, kind, when, options}]}; secrets are ***.
 /// Options that need an earlier step's results are shown as written.
-Result<Json> rehearse(const Surroundings& around, Pipeline& pipeline, Event event);
+Result<Json> rehearse(const Surroundings& around, const Intake& intake, const Program& program,
+                      Event event);
 /// Stores the job: {id, accepted}; `accepted` is false when `when` says no. `conflict` when its
 /// dedupe value is taken, `unavailable` when the queue is full or away.
 Task<Result<Json>> admit_by_hand(Pipeline& pipeline, Event event, Cancel& cancel);

@@ -11,8 +11,8 @@
 namespace musher {
 
 namespace {
-// Its parent's end makes an alarm due; this is for ends that never come, or not here.
-constexpr Duration kParentDelay = std::chrono::seconds(5);
+constexpr Duration kParentDelay = milliseconds(500);
+constexpr Duration kParentRetry = std::chrono::seconds(5);
 constexpr std::size_t kMostBlamers = 1024;
 }  // namespace
 
@@ -77,11 +77,25 @@ void Dispatcher::finish(Slot& slot, RunReport report) {
     ended.event = std::move(claim.job.event);
 }
 
-Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Program& program) {
+Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& program) {
+    const Job& job = slot.claim.job;
     const Error& error = report.outcome.error();
+    if (!slot.cancelled && jobs_.requested()) {
+        co_await release(slot);
+        co_return;
+    }
+    if (report.sink_fault && !slot.cancelled && sink_is_broken(job.id, report)) {
+        hold_.fault(report.failed_step, error);
+        co_await release(slot, hold_.pause());
+        co_return;
+    }
+    if (report.too_early) {
+        co_await release(slot, kParentRetry);
+        co_return;
+    }
     const LimitsConfig& limit = program.config().limits;
     Defeat end;
-    end.id = slot.claim.job.id;
+    end.id = job.id;
     end.token = slot.claim.token;
     end.error = error;
     end.story = report.story;
@@ -90,30 +104,7 @@ Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Pr
     end.state = slot.cancelled ? JobState::cancelled : JobState::dead;
     Duration delay = backoff_delay(limit.backoff_from, limit.backoff_to, slot.claim.attempt);
     end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
-    if (report.sink_fault && !slot.cancelled && sink_is_broken(end.id, report)) {
-        hold_.fault(report.failed_step, error);
-        end.retry = true;
-        end.spends_try = false;
-        end.story.back()["what"] = "held";
-        end.delay = std::chrono::duration_cast<milliseconds>(hold_.pause());
-    }
-    return end;
-}
-
-Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& program) {
-    const Job& job = slot.claim.job;
-    const Error& error = report.outcome.error();
-    if (!slot.cancelled && jobs_.requested()) {
-        co_await release(slot);
-        co_return;
-    }
-    if (report.too_early) {
-        co_await release(slot, kParentDelay);
-        co_return;
-    }
-    const Defeat end = defeat_of(slot, report, program);
-    const bool tries_left = slot.claim.attempt - slot.claim.stalls < job.max_attempts;
-    const bool last = !end.retry || (end.spends_try && !tries_left);
+    const bool last = !end.retry || slot.claim.attempt - slot.claim.stalls >= job.max_attempts;
     for (int tries = 0;; ++tries) {
         Result<void> raised;
         if (last && end.state == JobState::dead) {
@@ -124,18 +115,11 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
         if (raised) goes_on = co_await queue_.fail(end, never);
         if (goes_on) {
             if (*goes_on) {
-                counters_.retried += end.spends_try ? 1 : 0;
+                ++counters_.retried;
                 next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
             }
-            if (!*goes_on) {
-                blamers_.erase(end.id);
-                std::vector<std::string> alarm{on_failure_id(end.id)};
-                if (!program.config().on_failure.empty()) {
-                    scope_.spawn("hasten", hasten(std::move(alarm)));
-                }
-                co_await settle_failed(slot, end, std::move(report.story));
-            }
-            if (!end.spends_try) co_return;  // the log says that the pipeline is held
+            if (!*goes_on) blamers_.erase(end.id);
+            if (!*goes_on) co_await settle_failed(slot, end, std::move(report.story));
             log::warning(*goes_on ? "job.retry" : "job.dead",
                          Json{{"pipeline", job.pipeline},
                               {"job", end.id},

@@ -114,7 +114,9 @@ Task<Result<Json>> Reactor::emit(std::string pipeline, std::string file, Json fa
                                  Cancel& cancel) {
     MUSHER_CO_TRY(Pipeline * found, state_->find(pipeline));
     MUSHER_CO_TRY(Event event, co_await hand_made_event(state_->loop, file, std::move(facts)));
-    if (dry_run) co_return rehearse(state_->around, *found, std::move(event));
+    if (dry_run) {
+        co_return rehearse(state_->around, found->intake(), found->program(), std::move(event));
+    }
     co_return co_await admit_by_hand(*found, std::move(event), cancel);
 }
 

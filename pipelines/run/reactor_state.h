@@ -30,7 +30,7 @@ struct Reactor::State {
     Task<Result<void>> start_servers(Cancel& cancel);
     QueueServer& server_of(const PipelineConfig& config);
     void start_ticking();
-    void on_wake(std::string_view message);
+    void on_wake(std::string_view queue);
 
     Loop& loop;
     Configuration configuration;
