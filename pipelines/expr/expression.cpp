@@ -120,7 +120,7 @@ Error Expression::explain(Error error) const {
     if (size == 0) return place.empty() ? error : std::move(error).within(place);
     const bool cut = size > kShown;
     if (cut) size = kShown;
-    while (cut && (static_cast<unsigned char>(text_[size]) & 0xc0u) == 0x80u) --size;
+    while (cut && size > 0 && (static_cast<unsigned char>(text_[size]) & 0xc0u) == 0x80u) --size;
     error.message += " in `" + text_.substr(0, size) + (cut ? "…`" : "`");
     return place.empty() ? error : std::move(error).within(place);
 }

@@ -1,5 +1,6 @@
 #include "pipelines/queue/job.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "reactor/base/clock.h"
@@ -105,13 +106,18 @@ class HeadReader {
   public:
     explicit HeadReader(const Json& head) : head_(head) {}
     const Json& at(Field field) const { return field < head_.size() ? head_[field] : zero_; }
-    std::int64_t number(Field field) const { return at(field).get<std::int64_t>(); }
-    int small(Field field) const { return at(field).get<int>(); }
+    /// Throws for a real: it may lie outside of every integer's range.
+    std::int64_t number(Field field) const {
+        return std::clamp(at(field).get_ref<const Json::number_integer_t&>(), -kMost, kMost);
+    }
+    int small(Field field) const { return static_cast<int>(number(field)); }
     std::string text(Field field, const std::string& same = {}) const {
         return at(field).is_string() ? at(field).get<std::string>() : same;
     }
 
   private:
+    // Dates and counts are doubles in Redis' scripts; sums of these do not overflow.
+    static constexpr std::int64_t kMost = std::int64_t{1} << 53;
     const Json& head_;
     Json zero_ = 0;
 };
@@ -216,10 +222,15 @@ Result<Job> Job::decode(std::string id, std::string queue, std::string_view blob
                         ", this musher reads format " + std::to_string(kJobVersion),
                     "run the musher that wrote it, or a newer one");
     }
+    const Result<Json> head = parse_json(blob.substr(0, line));
+    Result<Json> facts = parse_json(blob.substr(line + 1));
+    if (!head || !facts) {
+        const Error& fault = head ? facts.error() : head.error();
+        return fail(Errc::corrupt, what + " cannot be read: " + fault.message);
+    }
+    if (!facts->is_object()) return fail(Errc::corrupt, what + " cannot be read: its facts");
     try {
-        const Json head = Json::parse(blob.substr(0, line));
-        return read_version_1(std::move(id), std::move(queue), head,
-                              Json::parse(blob.substr(line + 1)));
+        return read_version_1(std::move(id), std::move(queue), *head, std::move(*facts));
     } catch (const Json::exception& caught) {
         return fail(Errc::corrupt, what + " cannot be read: " + caught.what());
     }

@@ -83,7 +83,7 @@ Json read_story(std::string_view lines) {
             Json& entry = all.emplace_back(whole);  // what is empty is not stored
             entry.update(told);
             // Redis has no calendar: what its scripts tell carries milliseconds.
-            if (entry["time"].is_number()) {
+            if (entry["time"].is_number_integer()) {
                 entry["time"] = format_time(entry["time"].get<std::int64_t>());
             }
         }
@@ -104,17 +104,13 @@ std::string error_line(const Error& error, std::string_view step) {
 }
 
 Json read_error(std::string_view line, int attempt, std::int64_t wall_ms) {
-    if (line.empty()) return nullptr;
-    try {
-        const Json read = Json::parse(line);
-        Json error = to_json(error_from_json(read));
-        error["step"] = read.value("step", "");
-        error["attempt"] = attempt;
-        error["time"] = format_time(wall_ms);
-        return error;
-    } catch (const Json::exception&) {
-        return nullptr;  // not written by error_line
-    }
+    const Result<Json> read = parse_json(line);
+    if (!read || !read->is_object()) return nullptr;  // not written by error_line
+    Json error = to_json(error_from_json(*read));
+    error["step"] = text_in(*read, "step");
+    error["attempt"] = attempt;
+    error["time"] = format_time(wall_ms);
+    return error;
 }
 
 Json read_receipts(std::string_view lines) {

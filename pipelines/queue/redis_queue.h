@@ -12,10 +12,8 @@
 
 namespace musher {
 
-/// The channel that says which queue has something new. Its messages are queue names; with
-/// kOrder behind it somebody paused or resumed the queue, or cancelled a job that runs.
+/// The channel that says which queue has something new; its messages are queue names.
 inline constexpr std::string_view kWakeChannel = "m1:wake";
-inline constexpr std::string_view kOrder = " order";
 
 /// What `put` promises when it returns: Redis has it in memory; one replica has it too (WAIT 1);
 /// it is on the disk (appendfsync always, which open() checks).

@@ -1,6 +1,6 @@
 #include "pipelines/queue/redis_rows.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "pipelines/queue/job_records.h"
 #include "pipelines/queue/packed.h"
@@ -11,9 +11,15 @@ namespace {
 constexpr std::size_t kRowItems = 9;
 constexpr std::size_t kStatsItems = 11;
 
+/// Scripts count in doubles: a larger number is none of theirs, and sums of these do not overflow.
+constexpr std::int64_t kMostCounted = std::int64_t{1} << 53;
+constexpr int kMostPower = 53;
+
 std::int64_t number_of(const RedisReply& reply) {
-    if (reply.kind == RedisReply::Kind::integer) return reply.integer;
-    return std::strtoll(reply.text.c_str(), nullptr, 10);
+    const bool whole = reply.kind == RedisReply::Kind::integer;
+    const std::int64_t number =
+        whole ? reply.integer : std::strtoll(reply.text.c_str(), nullptr, 10);
+    return std::clamp(number, -kMostCounted, kMostCounted);
 }
 
 /// HGETALL's flat list as an object of numbers.
@@ -48,7 +54,8 @@ Json recent_of(const Json& this_minute, const Json& minute_before) {
     for (const Json* minute : {&this_minute, &minute_before}) {
         for (const auto& [name, value] : minute->items()) {
             if (name.starts_with("wait")) {
-                waits[std::atoi(name.c_str() + 4)] += value.get<std::int64_t>();
+                const int power = std::clamp(std::atoi(name.c_str() + 4), 0, kMostPower);
+                waits[power] += value.get<std::int64_t>();
             } else {
                 recent[name] = recent.value(name, std::int64_t{0}) + value.get<std::int64_t>();
             }

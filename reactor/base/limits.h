@@ -13,6 +13,7 @@ inline constexpr std::size_t kConfigProblems = 200;      // of one file that are
 inline constexpr int kConfigDepth = 64;                  // nesting of a YAML file
 inline constexpr std::size_t kSecretBytes = 64 << 10;    // a file behind !file
 inline constexpr int kJsonDepth = 512;                   // nesting of JSON from outside
+inline constexpr std::size_t kReplyItems = 1 << 20;      // of one list in a Redis reply
 inline constexpr std::size_t kQueueBatch = 128;          // jobs per script call
 inline constexpr std::size_t kQueueDepth = 4;            // script calls in flight
 inline constexpr std::size_t kStoryBytes = 4096;         // a finished job's story

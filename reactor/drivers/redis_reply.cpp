@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "reactor/base/limits.h"
+
 namespace musher {
 
 namespace {
@@ -60,6 +62,9 @@ void* make_text(const redisReadTask* task, char* bytes, size_t size) {
     return reply;
 }
 void* make_list(const redisReadTask* task, int size) {
+    // A few bytes can announce any length, and bad_alloc must not fly through C: null makes the
+    // parser give up with REDIS_ERR_OOM.
+    if (size < 0 || static_cast<std::size_t>(size) > limits::kReplyItems) return nullptr;
     RedisReply* reply = slot(task);
     reply->kind = RedisReply::Kind::list;
     reply->items.resize(static_cast<std::size_t>(size));
@@ -128,7 +133,9 @@ void RedisDecoder::feed(std::string_view bytes) {
 Result<std::optional<RedisReply>> RedisDecoder::next() {
     void* root = nullptr;
     if (redisReaderGetReply(reader_.get(), &root) != REDIS_OK) {
-        return fail(Errc::corrupt, std::string("redis: ") + reader_->errstr);
+        const bool large = reader_->err == REDIS_ERR_OOM;
+        return fail(Errc::corrupt,
+                    std::string("redis: ") + (large ? "a reply is too large" : reader_->errstr));
     }
     if (!root) return std::optional<RedisReply>();
     const std::unique_ptr<RedisReply> owned(static_cast<RedisReply*>(root));

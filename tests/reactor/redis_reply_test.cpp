@@ -47,6 +47,17 @@ TEST(RedisReply, RefusesWhatIsNotRedis) {
     EXPECT_EQ(decoder.next().error().code, Errc::corrupt);
 }
 
+TEST(RedisReply, RefusesAListOfAnyLength) {
+    for (const char* bytes : {"*2147483647\r\n", "*2\r\n:1\r\n*1048577\r\n"}) {
+        RedisDecoder decoder;
+        decoder.feed(bytes);
+        const auto reply = decoder.next();
+        ASSERT_FALSE(reply.has_value()) << bytes;
+        EXPECT_EQ(reply.error().code, Errc::corrupt);
+        EXPECT_EQ(reply.error().message, "redis: a reply is too large");
+    }
+}
+
 TEST(RedisReply, FreesWhatIsIncomplete) {
     RedisDecoder decoder;
     decoder.feed("*2\r\n$3\r\nabc\r\n");

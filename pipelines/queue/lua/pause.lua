@@ -5,5 +5,4 @@ else
     call('HDEL', META, 'paused')
     wake()
 end
-pass_order()
 return 1

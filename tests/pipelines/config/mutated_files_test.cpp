@@ -12,9 +12,9 @@
 #include "pipelines/config/json_schema.h"
 #include "pipelines/config/yaml.h"
 #include "pipelines/run/program.h"
-#include "reactor/base/text.h"
 #include "tests/support/checked_text.h"
 #include "tests/support/json_schema_check.h"
+#include "tests/support/problem_places.h"
 #include "tests/support/temp_dir.h"
 
 namespace musher {
@@ -93,37 +93,6 @@ class Mutator {
     std::mt19937 random_;
 };
 
-std::vector<std::string> lines_of(std::string text) {
-    if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) lines.push_back(line);
-    lines.emplace_back();  // the end of the file is a place too
-    return lines;
-}
-
-std::size_t points_of(const std::string& line) {
-    return static_cast<std::size_t>(std::count_if(line.begin(), line.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xc0u) != 0x80u;
-    }));
-}
-
-void expect_places(const std::vector<Problem>& problems, const std::string& text) {
-    const std::vector<std::string> lines = lines_of(text);
-    for (const Problem& problem : problems) {
-        const int line = problem.at.line;
-        const int column = problem.at.column;
-        EXPECT_FALSE(problem.code.empty() || problem.message.empty());
-        EXPECT_TRUE(is_utf8(problem.message) || !is_utf8(text)) << problem.message;
-        if (line == 0) continue;
-        ASSERT_LE(static_cast<std::size_t>(line), lines.size()) << problem.message;
-        EXPECT_GE(column, 1) << problem.message;
-        EXPECT_LE(static_cast<std::size_t>(column),
-                  points_of(lines[static_cast<std::size_t>(line) - 1]) + 1)
-            << problem.message << " in line " << line;
-    }
-}
-
 /// What `check` lets pass compiles, and editors let it pass too.
 void expect_sound(const Configuration& read, const std::string& text, const Json& schema) {
     for (const PipelineConfig& config : read.pipelines) {
@@ -152,7 +121,7 @@ TEST(MutatedFiles, NeitherCrashNorLastNorLie) {
         SCOPED_TRACE(fmt::format("seed {}:\n{}", seed, text));
         const test::Checked checked = test::check_text(dir / "p.yml", text);
         EXPECT_LT(checked.took, test::kLongestCheck);
-        expect_places(checked.read.problems, text);
+        EXPECT_EQ(test::misplaced(checked.read.problems, text), "");
         const auto steers = [](char c) {
             return static_cast<unsigned char>(c) < 0x20 && c != '\n';
         };

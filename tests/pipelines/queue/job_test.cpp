@@ -94,8 +94,10 @@ TEST(Job, RefusesAnUnknownVersionByName) {
 }
 
 TEST(Job, RefusesWhatIsNoJob) {
-    for (const char* blob : {"", "\n", "[", "[1", "[1,\n{}", "[1]\n", "[1,2,3]\n{}x",
-                             "{\"v\":1}\n{}", "[1,\"p\",\"three\"]\n{}"}) {
+    for (const char* blob :
+         {"", "\n", "[", "[1", "[1,\n{}", "[1]\n", "[1,2,3]\n{}x", "{\"v\":1}\n{}",
+          "[1,\"p\",\"three\"]\n{}", "[1,\"p\",1e100]\n{}", "[1,\"p\"]\n7", "[1,\"p\"]\n[]",
+          "[1,\"p\"]\nnull"}) {
         const Result<Job> read = Job::decode("i", "q", blob);
         ASSERT_FALSE(read.has_value()) << blob;
         EXPECT_EQ(read.error().code, Errc::corrupt) << blob;
