@@ -94,8 +94,14 @@ class SegmentFilter : public Filter {
         given_ += size;
         return given_ == ready_.size();
     }
-    void set_ready(std::size_t size) {
-        ready_.resize(size);
+    /// Where the next segment's output goes: straight into `out` when there is room for all of it.
+    unsigned char* place(Slice& out, std::size_t size) {
+        return out.room() >= size ? out.tail() : ready_.data();
+    }
+    void placed(Slice& out, const unsigned char* at, std::size_t size) {
+        const bool waits = at == ready_.data();
+        ready_.resize(waits ? size : 0);
+        if (!waits) out.resize(out.size() + size);
         given_ = 0;
         gathered_.resize(0);
         ++index_;
@@ -129,7 +135,7 @@ class Seal final : public SegmentFilter {
     Result<void> push(ByteView& input, Slice& out) override {
         while (give(out) && !input.empty()) {
             // A full segment waits until it is known not to be the last.
-            if (gathered_.size() == capacity()) encrypt(false);
+            if (gathered_.size() == capacity()) encrypt(false, out);
             if (!more_output()) gather(input, capacity());
         }
         return {};
@@ -137,7 +143,7 @@ class Seal final : public SegmentFilter {
     Result<bool> finish(Slice& out) override {
         if (give(out) && !ended_) {
             ended_ = true;
-            encrypt(true);
+            encrypt(true, out);
             return give(out);
         }
         return !more_output() && ended_;
@@ -148,11 +154,13 @@ class Seal final : public SegmentFilter {
     std::size_t capacity() const {
         return options_.segment_bytes - kTag - (index_ == 0 ? kHeader : 0);
     }
-    void encrypt(bool last) {
+    void encrypt(bool last, Slice& out) {
         const std::size_t lead = index_ == 0 ? kHeader : 0;
-        if (lead > 0) std::copy(header_.begin(), header_.end(), ready_.data());
-        cipher_->seal(index_, last, gathered_.view(), ready_.data() + lead);
-        set_ready(lead + gathered_.size() + kTag);
+        const std::size_t size = lead + gathered_.size() + kTag;
+        unsigned char* const at = place(out, size);
+        if (lead > 0) std::copy(header_.begin(), header_.end(), at);
+        cipher_->seal(index_, last, gathered_.view(), at + lead);
+        placed(out, at, size);
     }
     std::array<unsigned char, kHeader> header_{};
     std::unique_ptr<SegmentCipher> cipher_;
@@ -170,7 +178,7 @@ class Unseal final : public SegmentFilter {
                 if (gathered_.size() == kHeader) MUSHER_DO(read_header());
                 continue;
             }
-            if (gathered_.size() == capacity()) MUSHER_DO(decrypt(false));
+            if (gathered_.size() == capacity()) MUSHER_DO(decrypt(false, out));
             if (!more_output()) gather(input, capacity());
         }
         return {};
@@ -183,7 +191,7 @@ class Unseal final : public SegmentFilter {
                         "it was not written to its end");
         }
         ended_ = true;
-        MUSHER_DO(decrypt(true));
+        MUSHER_DO(decrypt(true, out));
         return give(out);
     }
     Json result() const override { return Json{{"key_id", options_.key.id()}}; }
@@ -202,10 +210,12 @@ class Unseal final : public SegmentFilter {
         gathered_.resize(0);
         return {};
     }
-    Result<void> decrypt(bool last) {
+    Result<void> decrypt(bool last, Slice& out) {
         const ByteView sealed = gathered_.view();
-        if (!cipher_->open(index_, last, sealed, ready_.data())) return refuse(last, sealed);
-        set_ready(sealed.size() - kTag);
+        const std::size_t size = sealed.size() - kTag;
+        unsigned char* const at = place(out, size);
+        if (!cipher_->open(index_, last, sealed, at)) return refuse(last, sealed);
+        placed(out, at, size);
         return {};
     }
     /// Tells a cut or continued file from a wrong key or a changed byte.
