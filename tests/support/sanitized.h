@@ -1,4 +1,4 @@
-// Whether a sanitizer watches this program: it is slower, and makes calls of its own.
+// Whether a sanitizer watches this program: it is slower and larger, and makes calls of its own.
 #pragma once
 
 namespace musher::test {
@@ -9,7 +9,8 @@ inline constexpr bool kSanitized = true;
 inline constexpr bool kSanitized = false;
 #endif
 
-/// A bound on processor time that holds without one.
-inline constexpr int kSlowdown = kSanitized ? 5 : 1;
+/// What bounds on processor time and on memory are multiplied by.
+inline constexpr int kSlowdown = kSanitized ? 10 : 1;
+inline constexpr int kShadow = kSanitized ? 4 : 1;
 
 }  // namespace musher::test
