@@ -96,13 +96,16 @@ class CommandLine {
   private:
     void add(const Verb& verb);
     int finish(const Verb& verb);
-    int usage(const CLI::ParseError& error, const std::string& wanted);
+    int usage(const CLI::ParseError& error);
+    std::string path_of(const CLI::App* command) const;
+    Error fault_of(const CLI::ParseError& error, const CLI::App* command) const;
+    int report(std::string_view verb, const Error& error) const;
 
     CLI::App app_;
     CLI::App* jobs_ = nullptr;  // the group of the verbs "jobs …"
     Call call_;
+    bool json_ = false;
     std::map<const CLI::App*, const Verb*> verbs_;
-    std::vector<std::string_view> names_;
 };
 
 void CommandLine::add(const Verb& verb) {
@@ -115,11 +118,8 @@ void CommandLine::add(const Verb& verb) {
             jobs_ = app_.add_subcommand(group, "what the queues hold");
             jobs_->require_subcommand(1);
             jobs_->footer(footer_of("  musher jobs list --state dead\n  musher jobs replay ID"));
-            names_.push_back("jobs");
         }
         parent = jobs_;
-    } else {
-        names_.push_back(verb.name);
     }
     CLI::App* command = parent->add_subcommand(name, std::string(verb.summary));
     command->footer(footer_of(verb.examples));
@@ -131,17 +131,60 @@ void CommandLine::add(const Verb& verb) {
     verbs_[command] = &verb;
 }
 
-int CommandLine::usage(const CLI::ParseError& error, const std::string& wanted) {
-    if (error.get_exit_code() == 0) return app_.exit(error);  // --help, --version
-    std::fputs(fmt::format("musher: error: {}\n", error.what()).c_str(), stderr);
-    const auto meant = nearest(wanted, names_);
-    const bool known = std::find(names_.begin(), names_.end(), wanted) != names_.end();
-    if (!known && meant) {
-        std::fputs(fmt::format("hint: did you mean '{}'?\n", *meant).c_str(), stderr);
-    } else {
-        std::fputs("hint: see musher --help\n", stderr);
+/// The verb or group of verbs that the command line has come to: "jobs list", "jobs", "".
+std::string CommandLine::path_of(const CLI::App* command) const {
+    std::string path;
+    for (; command != &app_; command = command->get_parent()) {
+        path = command->get_name() + (path.empty() ? "" : " " + path);
     }
-    return info(Errc::usage).exit_code;
+    return path;
+}
+
+/// What is wrong with the command line, where CLI11 tells less than it knows.
+Error CommandLine::fault_of(const CLI::ParseError& error, const CLI::App* command) const {
+    std::vector<std::string> extras = command->remaining();
+    std::vector<std::string> known;
+    const bool group = command == &app_ || command == jobs_;
+    if (group && command->get_subcommands().empty()) std::erase(extras, "--json");
+    const bool option = !extras.empty() && extras.front().starts_with('-');
+    for (const CLI::Option* each : command->get_options()) {
+        if (option && !each->nonpositional()) continue;
+        if (option) known.push_back("--" + each->get_lnames().front());
+    }
+    for (const CLI::App* verb : command->get_subcommands({})) {
+        if (!option) known.push_back(verb->get_name());
+    }
+    const std::string see =
+        "see musher " + path_of(command) + (command == &app_ ? "--help" : " --help");
+    if (extras.empty()) return Error(Errc::usage, group ? "no verb is given" : error.what(), see);
+    const std::vector<std::string_view> candidates(known.begin(), known.end());
+    const auto meant = nearest(extras.front(), candidates);
+    const char* what = option ? "unknown option" : group ? "unknown verb" : "one word too many:";
+    return Error(Errc::usage, fmt::format("{} '{}'", what, extras.front()),
+                 meant ? fmt::format("did you mean '{}'?", *meant) : see);
+}
+
+int CommandLine::usage(const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app_.exit(error);  // --help, --version
+    const CLI::App* command = &app_;
+    while (command->remaining().empty() && !command->get_subcommands().empty()) {
+        command = command->get_subcommands().front();
+    }
+    return report(path_of(command), fault_of(error, command));
+}
+
+/// Says it as people or programs want it; the exit code.
+int CommandLine::report(std::string_view verb, const Error& error) const {
+    if (json_) {
+        const Json shown{{"ok", false}, {"error", to_json(error)}};
+        std::fputs((to_line(shown) + "\n").c_str(), stdout);
+        return info(error.code).exit_code;
+    }
+    const std::string hint = error.hint.empty() ? std::string(info(error.code).hint) : error.hint;
+    const char* space = verb.empty() ? "" : " ";
+    std::fputs(fmt::format("musher{}{}: error: {}\n", space, verb, error.text()).c_str(), stderr);
+    if (!hint.empty()) std::fputs(fmt::format("hint: {}\n", hint).c_str(), stderr);
+    return info(error.code).exit_code;
 }
 
 int CommandLine::finish(const Verb& verb) {
@@ -155,24 +198,18 @@ int CommandLine::finish(const Verb& verb) {
         std::fputs(text.c_str(), stdout);
         return answer->code;
     }
-    const Error& error = answer.error();
-    const std::string hint =
-        error.hint.empty() ? std::string(info(error.code).hint) : error.hint;
-    if (call_.json) {
-        const Json shown{{"ok", false}, {"error", to_json(error)}};
-        std::fputs((to_line(shown) + "\n").c_str(), stdout);
-    } else {
-        std::fputs(fmt::format("musher {}: error: {}\n", verb.name, error.text()).c_str(), stderr);
-        if (!hint.empty()) std::fputs(fmt::format("hint: {}\n", hint).c_str(), stderr);
-    }
-    return info(error.code).exit_code;
+    return report(verb.name, answer.error());
 }
 
 int CommandLine::run(int argc, char** argv) {
+    // Known before the line is understood: what is wrong with it is told in the same way.
+    for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+        json_ = json_ || std::string_view(argv[i]) == "--json";
+    }
     try {
         app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return usage(error, argc > 1 ? argv[1] : "");
+        return usage(error);
     }
     for (const auto& [command, verb] : verbs_) {
         if (command->parsed()) return finish(*verb);

@@ -7,11 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 
 #include "pipelines/app/api.h"
 #include "pipelines/app/control_server.h"
-#include "pipelines/config/render_error.h"
 #include "pipelines/run/reactor.h"
 #include "reactor/base/log.h"
 #include "reactor/base/uuid.h"
@@ -62,13 +60,6 @@ void raise_file_limit() {
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-int report(const Error& error) {
-    std::fputs(fmt::format("musher run: error: {}\n", error.text()).c_str(), stderr);
-    const std::string hint = error.hint.empty() ? std::string(info(error.code).hint) : error.hint;
-    if (!hint.empty()) std::fputs(fmt::format("hint: {}\n", hint).c_str(), stderr);
-    return info(error.code).exit_code;
 }
 
 // Beyond the grace of running jobs and the last words to the queue; under systemd's 90 s.
@@ -136,29 +127,21 @@ Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
 
 }  // namespace
 
-int run_daemon(const std::string& config_file) {
-    Configuration configuration = read_configuration(config_file);
-    std::fputs(render_problems(configuration.problems).c_str(), stderr);
-    if (!configuration.ok()) return info(Errc::usage).exit_code;
+Result<void> run_daemon(Configuration configuration) {
     const DaemonConfig& config = configuration.daemon;
-    if (const auto prepared = prepare_state(config.state); !prepared) {
-        return report(prepared.error());
-    }
-    const auto level = log::parse_level(config.log_level);
-    if (!level) return report(level.error());
-    if (const auto opened = log::open(config.log_to, *level); !opened) {
-        return report(opened.error());
-    }
+    MUSHER_DO(prepare_state(config.state));
+    MUSHER_TRY(const log::Level level, log::parse_level(config.log_level));
+    MUSHER_DO(log::open(config.log_to, level));
     raise_file_limit();
     RealClock clock;
     Loop loop(clock);
     Error error;
     loop.run(serve(loop, std::move(configuration), error));
     const int closed = loop.close();
-    if (error.code != Errc::cancelled) return report(error);
-    if (closed != 0) return report(Error(Errc::internal, "the loop did not close cleanly"));
+    if (error.code != Errc::cancelled) return fail(std::move(error));
+    if (closed != 0) return fail(Errc::internal, "the loop did not close cleanly");
     log::info("musher.stopped");
-    return 0;
+    return {};
 }
 
 }  // namespace musher

@@ -1,11 +1,11 @@
 // `musher run`: one process from configuration to clean stop.
 #pragma once
 
-#include <string>
+#include "pipelines/config/check.h"
 
 namespace musher {
 
-/// Returns the exit code. Configuration problems go to stderr and nothing is touched then.
-int run_daemon(const std::string& config_file);
+/// Until SIGTERM or SIGINT, or the error that kept it from starting; `configuration` has none.
+Result<void> run_daemon(Configuration configuration);
 
 }  // namespace musher

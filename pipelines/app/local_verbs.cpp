@@ -20,9 +20,28 @@ namespace {
 
 using Kind = VerbOption::Kind;
 
-Result<Answer> run(const Call& call) {
+bool any_missing(const std::vector<std::string>& paths) {
+    return std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
+        std::error_code failed;
+        return !std::filesystem::exists(path, failed);
+    });
+}
+
+/// What is wrong with what was read from `paths`, on stderr or in the answer.
+Answer problems_of(const Call& call, const Configuration& read,
+                   const std::vector<std::string>& paths) {
     Answer answer;
-    answer.code = run_daemon(call.config);
+    const Errc why = any_missing(paths) ? Errc::not_found : Errc::usage;
+    if (!read.ok()) answer.code = info(why).exit_code;
+    answer.json = problems_to_json(read.problems);
+    if (!call.json) std::fputs(render_problems(read.problems).c_str(), stderr);
+    return answer;
+}
+
+Result<Answer> run(const Call& call) {
+    Configuration read = read_configuration(call.config);
+    Answer answer = problems_of(call, read, {call.config});
+    if (read.ok()) MUSHER_DO(run_daemon(std::move(read)));
     return answer;
 }
 
@@ -36,18 +55,10 @@ Result<Answer> check(const Call& call) {
     }
     std::vector<std::string> named = paths;
     if (paths.empty() || call.has("config")) named.push_back(call.config);
-    const bool missing = std::any_of(named.begin(), named.end(), [](const std::string& path) {
-        std::error_code failed;
-        return !std::filesystem::exists(path, failed);
-    });
-    Answer answer;
-    answer.code = read.ok() ? 0 : info(missing ? Errc::not_found : Errc::usage).exit_code;
-    if (call.has("live") && read.ok()) {
-        check_live(read);
-        answer.code = read.ok() ? 0 : info(Errc::failed).exit_code;
-    }
-    answer.json = problems_to_json(read.problems);
-    if (!call.json) std::fputs(render_problems(read.problems).c_str(), stderr);
+    const bool sound = read.ok();
+    if (call.has("live") && sound) check_live(read);
+    Answer answer = problems_of(call, read, named);
+    if (sound && !read.ok()) answer.code = info(Errc::failed).exit_code;
     if (read.ok()) answer.text = fmt::format("ok: {} pipelines\n", read.pipelines.size());
     return answer;
 }
@@ -98,6 +109,19 @@ Result<Answer> describe_verb(const Call& call) {
                 meant ? fmt::format("did you mean {}?", *meant) : "see musher describe");
 }
 
+/// A default as it can be put into the file again.
+std::string as_yaml(std::string_view fallback) {
+    const bool list = fallback.starts_with('[') || fallback.starts_with('{');
+    const bool plain = fallback.find_first_of("*&!|>%@`'\"#?~, ") == std::string_view::npos;
+    return list || plain ? std::string(fallback) : to_line(Json(fallback));
+}
+
+void explain_value(const char* name, const std::optional<Value>& value, std::string& text) {
+    if (!value) return;
+    text += fmt::format("{}: {}  # line {}\n", name, to_line(value->to_json(false)),
+                        value->at.line);
+}
+
 void explain_options(const std::vector<Option>& table, const Value& given, std::string indent,
                      std::string& text) {
     for (const Option& option : table) {
@@ -106,7 +130,8 @@ void explain_options(const std::vector<Option>& table, const Value& given, std::
             text += fmt::format("{}{}: {}  # line {}\n", indent, option.name,
                                 to_line(value->to_json(false)), value->at.line);
         } else if (!option.fallback.empty()) {
-            text += fmt::format("{}{}: {}  # default\n", indent, option.name, option.fallback);
+            text += fmt::format("{}{}: {}  # default\n", indent, option.name,
+                                as_yaml(option.fallback));
         }
     }
 }
@@ -117,6 +142,10 @@ void explain_steps(const char* what, const std::vector<StepConfig>& steps, std::
     for (const StepConfig& step : steps) {
         text += fmt::format("  - {}:  # line {}, id {}\n", step.kind, step.at.line, step.id);
         explain_options(step.entry->spec.options, step.options, "      ", text);
+        explain_value("    when", step.when, text);
+        if (step.timeout.count() > 0) {
+            text += fmt::format("    timeout: {}\n", format_duration(step.timeout));
+        }
     }
 }
 
@@ -139,13 +168,14 @@ Result<Configuration> read_wanted(const Call& call) {
 
 Result<Answer> explain(const Call& call) {
     MUSHER_TRY(const Configuration read, read_wanted(call));
-    Answer answer;
-    answer.code = read.ok() ? 0 : info(Errc::usage).exit_code;
-    std::fputs(render_problems(read.problems).c_str(), stderr);
+    Answer answer = problems_of(call, read, {});
     for (const PipelineConfig& config : read.pipelines) {
         std::string& text = answer.text;
         text += fmt::format("pipeline: {}\nsource:\n  {}:\n", config.name, config.source_kind);
         explain_options(config.source->spec.options, config.source_options, "    ", text);
+        explain_value("when", config.when, text);
+        explain_value("key", config.key, text);
+        explain_value("dedupe", config.dedupe, text);
         explain_steps("steps", config.steps, text);
         explain_steps("on_failure", config.on_failure, text);
         const LimitsConfig& limits = config.limits;
@@ -155,7 +185,10 @@ Result<Answer> explain(const Call& call) {
             limits.parallel, limits.attempts, format_duration(limits.backoff_from),
             format_duration(limits.backoff_to), format_duration(limits.timeout), limits.waiting,
             limits.rate);
-        answer.json = Json{{"pipeline", config.name}, {"text", text}};
+        text += fmt::format("via: {}\npriority: {}\n", config.direct ? "direct" : "queue",
+                            config.priority);
+        if (!config.queue.empty()) text += fmt::format("queue: {}\n", config.queue);
+        if (read.ok()) answer.json = Json{{"pipeline", config.name}, {"text", text}};
     }
     return answer;
 }
@@ -198,6 +231,7 @@ Result<Answer> completion(const Call& call) {
     } else {
         return fail(Errc::usage, "unknown shell '" + shell + "'", "bash, zsh and fish are known");
     }
+    answer.json = Json{{"shell", shell}, {"script", answer.text}};
     return answer;
 }
 

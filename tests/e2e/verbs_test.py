@@ -36,12 +36,62 @@ class WithoutMusherTest(unittest.TestCase):
             self.assertIn("Examples:\n", shown.stdout)
 
     def test_wrong_usage(self):
-        for words, part in ((["statis"], "did you mean 'status'"), ([], "Usage"),
-                            (["jobs"], "error"), (["status", "--nonsense"], "error")):
+        self.assertEqual(musher().returncode, 2)
+        self.assertIn("Usage", musher().stdout)
+        for words, who, message, hint in (
+                (["statis"], "", "unknown verb 'statis'", "did you mean 'status'?"),
+                (["frob", "x"], "", "unknown verb 'frob'", "see musher --help"),
+                (["--frob", "status"], "", "unknown option '--frob'", "see musher --help"),
+                (["jobs"], " jobs", "no verb is given", "see musher jobs --help"),
+                (["jobs", "lst"], " jobs", "unknown verb 'lst'", "did you mean 'list'?"),
+                (["jobs", "list", "--limt", "3"], " jobs list", "unknown option '--limt'",
+                 "did you mean '--limit'?"),
+                (["jobs", "list", "--limit"], " jobs list", "--limit: 1 required N missing",
+                 "see musher jobs list --help"),
+                (["status", "now"], " status", "one word too many: 'now'",
+                 "see musher status --help"),
+                (["why"], " why", "PATH is required", "see musher why --help"),
+                (["completion", "tcsh"], " completion", "unknown shell 'tcsh'",
+                 "bash, zsh and fish are known")):
             with self.subTest(words):
-                result = musher(*words)
-                self.assertEqual(result.returncode, 2)
-                self.assertIn(part, result.stderr + result.stdout)
+                told = musher(*words)
+                self.assertEqual((told.returncode, told.stdout, told.stderr),
+                                 (2, "", f"musher{who}: error: {message}\nhint: {hint}\n"))
+                if words[-1] == "--limit":
+                    words = ["jobs", "list", "--json", "--limit"]
+                told = musher(*words, *(["--json"] if "--json" not in words else []))
+                self.assertEqual((told.returncode, told.stderr), (2, ""))
+                answer = json.loads(told.stdout)
+                self.assertIs(answer["ok"], False)
+                self.assertEqual(answer["error"]["code"], "usage")
+                self.assertEqual((answer["error"]["message"], answer["error"]["hint"]),
+                                 (message, hint))
+
+    def test_documents_of_verbs_that_print_text(self):
+        self.assertEqual(json.loads(musher("completion", "bash", "--json").stdout),
+                         {"shell": "bash", "script": musher("completion", "bash").stdout})
+        with House({"p": PIPELINE.replace("settle", "setle")}) as house:
+            for words in (["run"], ["explain", "p"]):
+                told = house.run(*words, "--json")
+                self.assertEqual((told.returncode, told.stderr), (2, ""), words)
+                self.assertIn("setle", json.loads(told.stdout)["problems"][0]["message"])
+            told = house.run("run", "--json", "-c", "nosuch")
+            self.assertEqual(told.returncode, 3)
+            self.assertFalse(json.loads(told.stdout)["ok"])
+
+    def test_explain_tells_defaults_that_can_be_written_down(self):
+        more = "when: event.size > 0\nkey: \"${event.stem}\"\npriority: 7\n"
+        with House({"p": PIPELINE + more}) as house:
+            shown = house.run("explain", "p").stdout
+            for line in ('match: "*"  # default', "collision: number  # default",
+                         'when: "event.size > 0"  # line 7', 'key: "${event.stem}"  # line 8',
+                         "priority: 7", "via: queue"):
+                self.assertIn(line, shown)
+            house.write_pipeline("p", "\n".join(
+                line for line in shown.splitlines() if not line.startswith("pipeline:")) +
+                "\nversion: 1\n")
+            again = house.run("check")
+            self.assertEqual((again.returncode, again.stderr), (0, ""), "its text is a pipeline")
 
     def test_no_musher_runs(self):
         with House({"p": PIPELINE}) as house:
