@@ -1,5 +1,7 @@
 #include "reactor/base/log.h"
 
+#include <unistd.h>
+
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/systemd_sink.h>
@@ -8,6 +10,7 @@
 namespace musher::log {
 
 namespace {
+constexpr const char* kJournal = "/run/systemd/journal/socket";
 constexpr const char* kLinePattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
 
 spdlog::level::level_enum native(Level level) {
@@ -48,6 +51,12 @@ std::string value_text(const Json& value) {
 }  // namespace
 
 Result<void> open(std::string_view to, Level level) {
+    // Without a journal its library takes every line and drops it.
+    std::string no_journal;
+    if (to == "journald" && ::access(kJournal, W_OK) != 0) {
+        no_journal = errno_error(errno, kJournal).text();
+        to = "stderr";
+    }
     try {
         std::shared_ptr<spdlog::sinks::sink> sink;
         if (to == "stderr") {
@@ -63,6 +72,10 @@ Result<void> open(std::string_view to, Level level) {
             target().set_pattern("%v");
         } else {
             target().set_pattern(kLinePattern, spdlog::pattern_time_type::utc);
+        }
+        if (!no_journal.empty()) {
+            warning("log.no_journal",
+                    Json{{"reason", no_journal}, {"hint", "the log goes to stderr instead"}});
         }
         return {};
     } catch (const spdlog::spdlog_ex& caught) {

@@ -97,6 +97,14 @@ class StatusTest(unittest.TestCase):
         until(lambda: house.ask("/health") == (200, {"ok": True, "reasons": []}))
         self.assertEqual(house.stop(), 0)
 
+    def test_a_log_for_a_journal_that_is_not_there_goes_to_stderr(self):
+        if os.path.exists("/run/systemd/journal/socket"):
+            self.skipTest("there is a journal here")
+        house = self.house(SLOW, "log: { to: journald }\n").start()
+        self.assertEqual(house.stop(), 0)
+        self.assertEqual(house.log().count("warning log.no_journal"), 1)
+        self.assertRegex(house.log(), r"(?m)^\S+ info musher\.stopped$")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
