@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "reactor/base/uuid.h"
 
 namespace musher {
@@ -54,6 +56,17 @@ Task<void> QueueServer::stop() {
     redis_.reset();
     if (embedded_) co_await embedded_->stop();
     embedded_.reset();
+}
+
+Task<Result<std::vector<std::string>>> QueueServer::queues(Cancel& cancel) {
+    std::vector<std::string> ask{"SMEMBERS", std::string(kQueueRegistry)};
+    const Result<RedisReply> reply = co_await redis_->command(std::move(ask), cancel);
+    std::vector<std::string> names;
+    if (!reply && reply.error().code == Errc::denied) co_return names;
+    if (!reply) co_return fail(reply.error());
+    for (const RedisReply& one : reply->items) names.push_back(one.text);
+    std::sort(names.begin(), names.end());
+    co_return names;
 }
 
 std::unique_ptr<RedisQueue> QueueServer::queue(const std::string& name, const std::string& node,

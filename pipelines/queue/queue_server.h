@@ -33,6 +33,11 @@ class QueueServer {
     /// A queue on this server; open() it before its first use. `node`: of the state directory.
     std::unique_ptr<RedisQueue> queue(const std::string& name, const std::string& node,
                                       const QueueOptions& options);
+    /// Names of all queues that were ever opened on this server; none when its registry is not for
+    /// us to read.
+    Task<Result<std::vector<std::string>>> queues(Cancel& cancel);
+    /// Of musher.yml; "" for what its `queue` says.
+    const std::string& connection() const { return connection_; }
     /// Without secrets.
     const std::string& shown_url() const { return shown_url_; }
     /// Why the server cannot be used just now; empty while it can, and before the first try ended.

@@ -83,6 +83,12 @@ Task<Result<void>> RedisQueue::open(Cancel& cancel) {
         co_return musher::fail(
             explain(Error(Errc::corrupt, "FORMAT " + std::to_string(reply.integer))));
     }
+    Args enter{"SADD", std::string(kQueueRegistry), name_};
+    const Result<RedisReply> entered = co_await redis_.command(std::move(enter), cancel);
+    // A user who may touch this queue's keys only has a queue that is never found as orphaned.
+    if (!entered && entered.error().code != Errc::denied) {
+        co_return musher::fail(explain(entered.error()));
+    }
     co_return Result<void>();
 }
 

@@ -15,6 +15,10 @@ namespace musher {
 /// The channel that says which queue has something new; its messages are queue names.
 inline constexpr std::string_view kWakeChannel = "m1:wake";
 
+/// The set of all names that queues of this Redis have had. A key of its own slot, so written by a
+/// command of its own: before a queue's first job, and again at each start.
+inline constexpr std::string_view kQueueRegistry = "m1:queues";
+
 /// What `put` promises when it returns: Redis has it in memory; one replica has it too (WAIT 1);
 /// it is on the disk (appendfsync always, which open() checks).
 enum class Durability { memory, replicated, disk };
@@ -35,7 +39,8 @@ class RedisQueue final : public JobQueue {
     ~RedisQueue() override;
 
     /// Before anything else: `corrupt` for a format that this musher cannot read, `usage` when
-    /// the server does not keep what the durability class promises.
+    /// the server does not keep what the durability class promises. Enters the queue's name into
+    /// the registry.
     Task<Result<void>> open(Cancel& cancel);
     Task<void> close() override;
     /// Known after open(): the server has no append-only file, a restart loses its newest jobs.

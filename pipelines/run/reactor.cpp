@@ -146,6 +146,7 @@ QueueServer& Reactor::State::server_of(const PipelineConfig& config) {
 /// What lies behind a Reactor that works no more.
 Task<void> Reactor::State::leave() {
     pipelines.clear();
+    co_await orphans.close();
     co_await pool.close();
     for (const auto& [connection, server] : named_servers) co_await server->stop();
     named_servers.clear();

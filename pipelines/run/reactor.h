@@ -15,7 +15,7 @@
 namespace musher {
 
 struct NamedQueue {
-    std::string name;  // of its pipeline
+    std::string name;  // of its pipeline, which may be gone (see orphans.h)
     JobQueue* queue;   // lives as long as the Reactor runs
 };
 
@@ -52,7 +52,8 @@ class Reactor {
                             Cancel& cancel);
     /// Cancels a job; what ended by it is settled (its original goes to failed/). The state then.
     Task<Result<JobState>> cancel_job(std::string id, Cancel& cancel);
-    /// A dead job runs again; its original comes back from failed/ first.
+    /// A dead job runs again; its original comes back from failed/ first. `conflict` for one whose
+    /// pipeline is gone.
     Task<Result<void>> replay_job(std::string id, Cancel& cancel);
     /// A delayed job becomes due now.
     Task<Result<void>> hasten_job(std::string id, Cancel& cancel);

@@ -17,26 +17,8 @@ void tell_of_absence(Json& row) {
     if (row["problem"].is_null()) row["problem"] = kAbsent;
 }
 
-/// Of a queue that no pipeline here has; nothing when no job was ever put into it.
-Task<Result<std::optional<Released>>> release_unowned(RedisQueue& queue, bool shared,
-                                                      const PutBack& put_back, Cancel& cancel) {
-    MUSHER_CO_TRY(const QueueStats stats, co_await queue.stats(cancel));
-    if (!stats.counters.contains("enqueued")) co_return std::optional<Released>();
-    MUSHER_CO_DO(co_await queue.open(cancel));
-    if (shared && !stats.paused && stats.counters.value("reactors", 0) > 0) {
-        co_return fail(Errc::conflict, "another musher runs the pipeline " + queue.name(),
-                       "pause it there and release its jobs there");
-    }
-    MUSHER_CO_TRY(const Released told, co_await release_waiting(queue, put_back, cancel));
-    co_return std::optional<Released>(told);
-}
-
 Task<Result<void>> settle_all(Source& source, std::vector<Settlement> ended, Cancel& cancel) {
     co_return co_await source.settle(ended, cancel);
-}
-
-Json to_json(const std::string& pipeline, const Released& told) {
-    return Json{{"pipeline", pipeline}, {"released", told.released}, {"kept", told.kept}};
 }
 }  // namespace
 
@@ -48,6 +30,10 @@ Task<Result<Json>> Reactor::status(Cancel& cancel) {
         reached = reached && stats.has_value();
         rows.push_back(pipeline->status(stats));
         if (state_->started.empty()) tell_of_absence(rows.back());
+    }
+    if (reached) {
+        MUSHER_CO_TRY(const std::vector<Orphan*> orphans, co_await state_->find_orphans(cancel));
+        for (const Orphan* one : orphans) rows.push_back(orphan_row(*one));
     }
     const DaemonConfig& config = daemon();
     const Json started = state_->started.empty() ? Json() : Json(state_->started);
@@ -85,28 +71,43 @@ Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
                    {"detail", answer.detail}};
 }
 
-Task<Result<std::vector<NamedQueue>>> Reactor::queues(std::string pipeline, Cancel&) {
+Task<Result<std::vector<NamedQueue>>> Reactor::queues(std::string pipeline, Cancel& cancel) {
     std::vector<NamedQueue> found;
     if (!pipeline.empty()) {
-        MUSHER_CO_TRY(Pipeline * one, state_->find(pipeline));
-        found.push_back(NamedQueue{one->name(), &one->queue()});
+        const Result<Pipeline*> one = state_->find(pipeline);
+        if (one) {
+            found.push_back(NamedQueue{pipeline, &(*one)->queue()});
+            co_return found;
+        }
+        MUSHER_CO_TRY(const Orphan* orphan,
+                      co_await state_->orphan_named(pipeline, one.error(), cancel));
+        found.push_back(NamedQueue{pipeline, orphan->queue.get()});
         co_return found;
     }
     for (const auto& one : state_->pipelines) {
         found.push_back(NamedQueue{one->name(), &one->queue()});
     }
+    MUSHER_CO_TRY(const std::vector<Orphan*> orphans, co_await state_->find_orphans(cancel));
+    for (const Orphan* one : orphans) found.push_back(NamedQueue{one->name, one->queue.get()});
     co_return found;
 }
 
 Task<Result<JobRow>> Reactor::job(std::string id, Cancel& cancel) {
-    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
-    co_return co_await found->queue().show(std::move(id), cancel);
+    const Result<Pipeline*> found = co_await state_->holder(id, cancel);
+    if (found) co_return co_await (*found)->queue().show(std::move(id), cancel);
+    MUSHER_CO_TRY(const Orphan* orphan, co_await state_->orphan_with(id, found.error(), cancel));
+    co_return co_await orphan->queue->show(std::move(id), cancel);
 }
 
 Task<Result<void>> Reactor::set_paused(std::string pipeline, bool paused, Cancel& cancel) {
-    MUSHER_CO_TRY(Pipeline * found, state_->find(pipeline));
-    MUSHER_CO_DO(co_await found->queue().set_paused(paused, cancel));
-    found->follow_pause(paused);
+    const Result<Pipeline*> found = state_->find(pipeline);
+    if (!found) {
+        MUSHER_CO_TRY(const Orphan* orphan,
+                      co_await state_->orphan_named(pipeline, found.error(), cancel));
+        co_return co_await orphan->queue->set_paused(paused, cancel);
+    }
+    MUSHER_CO_DO(co_await (*found)->queue().set_paused(paused, cancel));
+    (*found)->follow_pause(paused);
     co_return Result<void>();
 }
 
@@ -121,7 +122,14 @@ Task<Result<Json>> Reactor::emit(std::string pipeline, std::string file, Json fa
 }
 
 Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
-    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
+    const Result<Pipeline*> holder = co_await state_->holder(id, cancel);
+    if (!holder) {
+        MUSHER_CO_TRY(const Orphan* orphan,
+                      co_await state_->orphan_with(id, holder.error(), cancel));
+        // Its original waits in its claim for a source that knows where failed/ is.
+        co_return co_await orphan->queue->cancel_job(std::move(id), cancel);
+    }
+    Pipeline* found = *holder;
     MUSHER_CO_TRY(const JobState now, co_await found->queue().cancel_job(id, cancel));
     // kill -9 before the settlement: recovery at the next start finds the id among the dead.
     if (now == JobState::cancelled) MUSHER_CO_DO(co_await found->settle_ended(id, cancel));
@@ -129,7 +137,15 @@ Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
 }
 
 Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
-    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
+    const Result<Pipeline*> holder = co_await state_->holder(id, cancel);
+    if (!holder) {
+        MUSHER_CO_TRY(const Orphan* orphan,
+                      co_await state_->orphan_with(id, holder.error(), cancel));
+        co_return fail(Errc::conflict, "nothing would run job " + id + ": the file of pipeline " +
+                                           orphan->name + " is gone",
+                       "put it back, then replay the job");
+    }
+    Pipeline* found = *holder;
     MUSHER_CO_TRY(const JobRow row, co_await found->queue().show(id, cancel));
     if (row.state != JobState::dead && row.state != JobState::cancelled) {
         co_return fail(Errc::conflict,
@@ -148,9 +164,14 @@ Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
 }
 
 Task<Result<void>> Reactor::hasten_job(std::string id, Cancel& cancel) {
-    MUSHER_CO_TRY(Pipeline * found, co_await state_->holder(id, cancel));
-    MUSHER_CO_DO(co_await found->queue().hasten(id, cancel));
-    found->wake();
+    const Result<Pipeline*> found = co_await state_->holder(id, cancel);
+    if (!found) {
+        MUSHER_CO_TRY(const Orphan* orphan,
+                      co_await state_->orphan_with(id, found.error(), cancel));
+        co_return co_await orphan->queue->hasten(std::move(id), cancel);
+    }
+    MUSHER_CO_DO(co_await (*found)->queue().hasten(id, cancel));
+    (*found)->wake();
     co_return Result<void>();
 }
 
@@ -170,31 +191,6 @@ Task<Result<Json>> Reactor::release(std::string pipeline, Cancel& cancel) {
     };
     MUSHER_CO_TRY(const Released told, co_await release_waiting(queue, put_back, cancel));
     co_return to_json(pipeline, told);
-}
-
-/// No pipeline has the name, but a queue may: of this host's files, or one that hosts share.
-Task<Result<Json>> Reactor::State::release_orphan(std::string name, Error unknown,
-                                                  Cancel& cancel) {
-    if (!is_identifier(name)) co_return fail(std::move(unknown));
-    const std::vector<std::string> queues{name + "@" + around.node, name};
-    const PutBack put_back = [this](std::vector<Settlement> released) {
-        return put_back_orphans(loop, std::move(released));
-    };
-    bool known = false;
-    Released told;
-    for (const std::string& one : queues) {
-        const QueueOptions options;
-        const auto queue = queue_server.queue(one, around.node, options);
-        const auto done = co_await release_unowned(*queue, one == name, put_back, cancel);
-        co_await queue->close();
-        if (!done) co_return fail(done.error());
-        if (!*done) continue;
-        known = true;
-        told.released += (*done)->released;
-        told.kept += (*done)->kept;
-    }
-    if (!known) co_return fail(std::move(unknown));
-    co_return to_json(name, told);
 }
 
 std::vector<std::string> Reactor::unhealthy() const {

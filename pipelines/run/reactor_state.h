@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipelines/queue/queue_server.h"
+#include "pipelines/run/orphans.h"
 #include "pipelines/run/pipeline.h"
 #include "pipelines/run/reactor.h"
 
@@ -24,6 +25,9 @@ struct Reactor::State {
     Result<void> build_pipelines();
     Result<Pipeline*> find(const std::string& name) const;
     Task<Result<Pipeline*>> holder(std::string job, Cancel& cancel) const;
+    Task<Result<std::vector<Orphan*>>> find_orphans(Cancel& cancel);
+    Task<Result<Orphan*>> orphan_named(std::string name, Error unknown, Cancel& cancel);
+    Task<Result<Orphan*>> orphan_with(std::string job, Error unknown, Cancel& cancel);
     Task<Result<Json>> release_orphan(std::string name, Error unknown, Cancel& cancel);
     Result<void> look_around();
     Task<void> leave();
@@ -41,6 +45,7 @@ struct Reactor::State {
     // Those that pipelines name for their own jobs, by connection.
     std::map<std::string, std::unique_ptr<QueueServer>> named_servers;
     std::vector<std::unique_ptr<Pipeline>> pipelines;
+    Orphans orphans;
     Timers::Alarm tick;
     Scope scope;
 };

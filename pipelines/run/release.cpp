@@ -92,6 +92,10 @@ Task<Result<void>> Release::finish(std::vector<JobRow> withdrawn, Cancel& cancel
 }
 }  // namespace
 
+Json to_json(const std::string& pipeline, const Released& told) {
+    return Json{{"pipeline", pipeline}, {"released", told.released}, {"kept", told.kept}};
+}
+
 Task<Result<Released>> release_waiting(JobQueue& queue, PutBack put_back, Cancel& cancel) {
     Release release(queue, std::move(put_back));
     MUSHER_CO_DO(co_await release.free_lost(cancel));

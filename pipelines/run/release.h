@@ -12,6 +12,8 @@ struct Released {
     std::size_t kept = 0;      // waiting jobs whose events cannot be put back
 };
 
+Json to_json(const std::string& pipeline, const Released& told);
+
 /// Tells a source of released events; on disk when it returns.
 using PutBack = std::function<Task<Result<void>>(std::vector<Settlement> released)>;
 

@@ -1,0 +1,79 @@
+#include "pipelines/run/orphans.h"
+
+#include <fmt/format.h>
+
+namespace musher {
+
+namespace {
+/// "p@node" → {"p", "node"}; a queue that hosts share has no node.
+std::pair<std::string, std::string> parts_of(const std::string& queue) {
+    const std::size_t at = queue.find('@');
+    if (at == std::string::npos) return {queue, ""};
+    return {queue.substr(0, at), queue.substr(at + 1)};
+}
+
+bool holds_jobs(const QueueStats& stats) {
+    return stats.waiting + stats.delayed + stats.running + stats.done + stats.dead +
+               stats.cancelled >
+           0;
+}
+
+std::string free_name(const std::string& queue, const QueueServer& server,
+                      std::set<std::string>& taken) {
+    const std::string pipeline = parts_of(queue).first;
+    if (taken.insert(pipeline).second) return pipeline;
+    if (taken.insert(queue).second) return queue;
+    // The same queue on two servers: its pipeline has moved from one to the other.
+    const std::string connection = server.connection();
+    return pipeline + "@" + (connection.empty() ? "queue" : connection);
+}
+}  // namespace
+
+Task<Result<std::vector<Orphan*>>> Orphans::find(const Owned& owned, std::set<std::string> names,
+                                                 const std::string& node, Cancel& cancel) {
+    std::vector<Orphan*> found;
+    for (const auto& [server, ours] : owned) {
+        MUSHER_CO_TRY(const std::vector<std::string> all, co_await server->queues(cancel));
+        for (const std::string& queue : all) {
+            const std::string of_node = parts_of(queue).second;
+            if (ours.contains(queue) || (!of_node.empty() && of_node != node)) continue;
+            Orphan& one = known_[std::pair(server, queue)];
+            const QueueOptions options;
+            if (!one.queue) one.queue = server->queue(queue, node, options);
+            MUSHER_CO_TRY(one.stats, co_await one.queue->stats(cancel));
+            const bool elsewhere = of_node.empty() && one.stats.counters.value("reactors", 0) > 0;
+            if (elsewhere || !holds_jobs(one.stats)) continue;
+            one.name = free_name(queue, *server, names);
+            found.push_back(&one);
+        }
+    }
+    co_return found;
+}
+
+Task<void> Orphans::close() {
+    for (auto& [place, one] : known_) co_await one.queue->close();
+    known_.clear();
+}
+
+Json orphan_row(const Orphan& orphan) {
+    const QueueStats& counts = orphan.stats;
+    const bool files = orphan.queue->name().find('@') != std::string::npos;
+    const std::string remedy =
+        files ? "; musher jobs release " + orphan.name + " puts the files of waiting jobs back"
+              : "";
+    return Json{{"name", orphan.name},
+                {"state", "orphaned"},
+                {"revision", 0},
+                {"source", {{"kind", nullptr}, {"ok", false}, {"detail", "its file is gone"}}},
+                {"waiting", counts.waiting},
+                {"delayed", counts.delayed},
+                {"running", counts.running},
+                {"done", counts.done},
+                {"dead", counts.dead},
+                {"oldest_ms", counts.oldest_ms},
+                {"held", nullptr},
+                {"problem",
+                 fmt::format("no pipeline works on the queue {}{}", orphan.queue->name(), remedy)}};
+}
+
+}  // namespace musher
