@@ -89,7 +89,7 @@ Result<void> put_into_failed(const HotfolderRules& rules, const Settlement& one)
         const std::string to = folder_of(wanted) + "/" + name;
         if (exists(to)) continue;
         if (!exists(one.event.file)) return {};
-        const Result<void> reported = write_report(to, one);
+        Result<void> reported = write_report(to, one);
         if (!reported && reported.error().code == Errc::conflict) continue;
         if (!reported) return reported;
         const std::vector<Result<std::string>> moved =

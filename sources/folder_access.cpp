@@ -14,7 +14,7 @@ namespace {
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 struct KnownType {
-    unsigned long type;
+    unsigned long type = 0;
     FsTraits traits;
 };
 // include/uapi/linux/magic.h, and the file systems' own headers.
@@ -90,6 +90,7 @@ Fd open_beneath(const Fd& root, const std::string& subfolder) {
 
 Fd make_beneath(const Fd& root, const std::string& subfolder, mode_t mode) {
     Fd there = open_beneath(root, subfolder);
+    // NOLINTNEXTLINE(clang-analyzer-unix.Errno): without a descriptor it is open_beneath()'s
     if (there || errno != ENOENT || subfolder.empty()) return there;
     const std::size_t slash = subfolder.rfind('/');
     const std::string parent = slash == std::string::npos ? "" : subfolder.substr(0, slash);

@@ -30,7 +30,7 @@ std::size_t read_number(const char* path) {
 }  // namespace
 
 std::optional<InotifyRecord> next_record(std::string_view& bytes) {
-    inotify_event head;
+    inotify_event head{};
     if (bytes.size() < sizeof head) return std::nullopt;
     std::memcpy(&head, bytes.data(), sizeof head);
     if (head.len > bytes.size() - sizeof head) return std::nullopt;

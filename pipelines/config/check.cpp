@@ -45,7 +45,7 @@ class ConfigurationReader {
 
     void read_settings(const Source& source);
     void read_settings_file(const std::string& shown);
-    void read_daemon(Source source);
+    void read_daemon(const Source& source);
     void read_daemon_file(const std::string& shown);
     void read_path(const std::string& shown);
     Configuration finish();
@@ -62,7 +62,7 @@ class ConfigurationReader {
 
 void ConfigurationReader::read_daemon_file(const std::string& shown) {
     if (auto source = read_source(shown_path(shown), result_.problems)) {
-        read_daemon(std::move(*source));
+        read_daemon(*source);
     }
 }
 
@@ -75,7 +75,7 @@ void ConfigurationReader::read_settings_file(const std::string& shown) {
     if (auto source = read_source(shown_path(shown), result_.problems)) read_settings(*source);
 }
 
-void ConfigurationReader::read_daemon(Source source) {
+void ConfigurationReader::read_daemon(const Source& source) {
     read_settings(source);
     const Value* written = source.root.find("pipelines");
     const fs::path folder = fs::path(source.shown).parent_path();
@@ -106,7 +106,7 @@ void ConfigurationReader::read_path(const std::string& path) {
     if (fs::is_directory(shown, failed)) return read_listed(shown, at);
     auto source = read_source(shown, result_.problems);
     if (!source) return;
-    is_daemon_tree(source->root) ? read_daemon(std::move(*source))
+    is_daemon_tree(source->root) ? read_daemon(*source)
                                  : read_pipeline_source(std::move(*source));
 }
 

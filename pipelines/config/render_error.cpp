@@ -147,7 +147,7 @@ std::string_view severity_name(Problem::Severity severity) {
 }
 
 std::string place(const Position& at) {
-    const std::string file = harmless(at.file ? escape_name(*at.file) : "musher");
+    std::string file = harmless(at.file ? escape_name(*at.file) : "musher");
     if (at.line <= 0) return file;
     return fmt::format("{}:{}:{}", file, at.line, std::max(at.column, 1));
 }

@@ -157,7 +157,8 @@ std::vector<StepConfig> read_steps(const Value& list, std::string_view name,
     return steps;
 }
 
-void name_steps(std::vector<std::vector<StepConfig>*> lists, std::vector<Problem>& problems) {
+void name_steps(const std::vector<std::vector<StepConfig>*>& lists,
+                std::vector<Problem>& problems) {
     std::vector<StepConfig*> all;
     for (std::vector<StepConfig>* list : lists) collect(*list, all);
     std::map<std::string, Position> taken;

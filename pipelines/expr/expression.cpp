@@ -89,7 +89,8 @@ Result<Expression> Expression::compile(std::shared_ptr<LuaSandbox> sandbox, cons
 }
 
 const Json* Expression::follow(const Bindings& bindings) const {
-    const Json* node = path_.empty() ? nullptr : &bindings;
+    if (path_.empty()) return nullptr;
+    const Json* node = &bindings;
     for (const std::string& name : path_) {
         if (!node->is_object()) return nullptr;
         const auto found = node->find(name);

@@ -97,7 +97,7 @@ int replace(lua_State* lua) {
     luaL_Buffer buffer;
     luaL_buffinit(lua, &buffer);
     std::size_t at = 0;
-    for (std::size_t hit; (hit = find_text(text, from, at)) != std::string_view::npos;) {
+    for (std::size_t hit = 0; (hit = find_text(text, from, at)) != std::string_view::npos;) {
         luaL_addlstring(&buffer, text.data() + at, hit - at);
         luaL_addlstring(&buffer, to.data(), to.size());
         at = hit + from.size();

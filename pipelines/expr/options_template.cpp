@@ -69,7 +69,7 @@ Value default_of(const Option& option, const Position& at) {
 }
 }  // namespace
 
-OptionsTemplate OptionsTemplate::compile(std::shared_ptr<LuaSandbox> sandbox,
+OptionsTemplate OptionsTemplate::compile(const std::shared_ptr<LuaSandbox>& sandbox,
                                          const std::vector<Option>& table, const Value& map,
                                          std::string_view what, std::vector<Problem>& problems) {
     OptionsTemplate compiled;

@@ -68,7 +68,7 @@ bool leads_out(std::string_view path, const std::vector<bool>& given) {
 }
 }  // namespace
 
-Result<TextTemplate> TextTemplate::compile(std::shared_ptr<LuaSandbox> sandbox,
+Result<TextTemplate> TextTemplate::compile(const std::shared_ptr<LuaSandbox>& sandbox,
                                            const std::string& text, const Position& at,
                                            Position* fault) {
     TextTemplate compiled;
@@ -114,7 +114,7 @@ Result<Json> TextTemplate::render(const Bindings& bindings) const {
 
 Result<Json> TextTemplate::render_path(const Bindings& bindings) const {
     std::vector<bool> given;
-    MUSHER_TRY(const Json path, is_single() ? parts_.front().expression->evaluate(bindings)
+    MUSHER_TRY(Json path, is_single() ? parts_.front().expression->evaluate(bindings)
                                             : join(bindings, &given));
     if (!path.is_string()) return path;
     const auto& text = path.get_ref<const std::string&>();

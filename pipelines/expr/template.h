@@ -14,7 +14,7 @@ namespace musher {
 class TextTemplate {
   public:
     /// `at`: where the text's first character stands. `fault`: as of Expression::compile.
-    static Result<TextTemplate> compile(std::shared_ptr<LuaSandbox> sandbox,
+    static Result<TextTemplate> compile(const std::shared_ptr<LuaSandbox>& sandbox,
                                         const std::string& text, const Position& at,
                                         Position* fault = nullptr);
     /// A bare expression as a template of one part.
@@ -54,7 +54,7 @@ class OptionsTemplate {
     /// Faults go to `problems`. Templated options hold their ${…}; expression and
     /// expression_map options are compiled and their rendered value is the expression's result.
     /// Secrets are taken as they are: no ${…} in them is ever looked at. `table` is kept.
-    static OptionsTemplate compile(std::shared_ptr<LuaSandbox> sandbox,
+    static OptionsTemplate compile(const std::shared_ptr<LuaSandbox>& sandbox,
                                    const std::vector<Option>& table, const Value& map,
                                    std::string_view what, std::vector<Problem>& problems);
     /// `usage` naming option, file, line and column when a part cannot be rendered or converted.
@@ -65,7 +65,7 @@ class OptionsTemplate {
   private:
     struct Leaf {
         Json::json_pointer where;
-        const Option* option;
+        const Option* option = nullptr;
         TextTemplate text;
     };
     struct Compiler;

@@ -61,7 +61,7 @@ std::string story_line(std::string_view what, int attempt, std::int64_t wall_ms)
     return line + R"(","attempt":)" + std::to_string(attempt) + "}]";
 }
 
-void append_story(std::string& lines, std::string line) {
+void append_story(std::string& lines, const std::string& line) {
     if (line.empty()) return;
     if (!lines.empty()) lines += '\n';
     lines += line;

@@ -15,7 +15,7 @@ std::string story_line(const Json& story);
 /// One thing that happened without a holder: stalled, cancelled, replayed.
 std::string story_line(std::string_view what, int attempt, std::int64_t wall_ms);
 /// Appends an attempt; the oldest attempts go while there are more than kStoryBytes.
-void append_story(std::string& lines, std::string line);
+void append_story(std::string& lines, const std::string& line);
 /// All attempts as the contract's array: each line with all its fields; `time` is null where lines
 /// were cut out.
 Json read_story(std::string_view lines);

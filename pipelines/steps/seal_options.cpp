@@ -42,8 +42,8 @@ Faults check_seal_options(const Options& options) {
 }
 
 Result<SealOptions> seal_options(const Options& options) {
-    MUSHER_TRY(Key key, read_key(options));
-    return SealOptions{std::move(key), options.text("aad")};
+    MUSHER_TRY(const Key key, read_key(options));
+    return SealOptions{key, options.text("aad")};
 }
 
 }  // namespace musher

@@ -38,6 +38,8 @@ std::string format_time(std::int64_t wall_ms) {
 }
 
 namespace {
+constexpr const char* kLocalZone = ":/etc/localtime";  // what no TZ means
+
 Result<std::tm> local_parts(std::time_t seconds, const std::string& zone) {
     std::tm parts{};
     if (zone == "UTC") {
@@ -50,19 +52,16 @@ Result<std::tm> local_parts(std::time_t seconds, const std::string& zone) {
         return fail(Errc::usage, "unknown time zone '" + zone + "'",
                     "use a name such as Europe/Vienna (needs the package tzdata), or UTC");
     }
-    // The C library converts for one zone per process: switch under a lock, restore at once.
+    // The C library converts for one zone per process: switch under a lock, restore at once. TZ
+    // stays set: adding it anew each time would move the environment under other threads' getenv.
     static std::mutex guard;
     const std::lock_guard lock(guard);
     const char* old = std::getenv("TZ");
-    const std::string saved = old ? old : "";
+    const std::string saved = old ? old : kLocalZone;
     setenv("TZ", zone.c_str(), 1);
     tzset();
     localtime_r(&seconds, &parts);
-    if (old) {
-        setenv("TZ", saved.c_str(), 1);
-    } else {
-        unsetenv("TZ");
-    }
+    setenv("TZ", saved.c_str(), 1);
     tzset();
     return parts;
 }

@@ -66,7 +66,7 @@ Result<void> open(std::string_view to, Level level) {
         } else {
             sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string(to));
         }
-        target().sinks().assign(1, std::move(sink));
+        target().sinks().assign(1, sink);
         target().set_level(native(level));
         if (to == "journald") {
             target().set_pattern("%v");

@@ -175,7 +175,7 @@ void sweep_temporaries(const std::string& folder) {
         if (name.front() != '.' || name.find(kMark) == std::string_view::npos) continue;
         struct stat info {};
         const int at = ::dirfd(opened);
-        if (::fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (at < 0 || ::fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
         if (S_ISREG(info.st_mode) && now - info.st_mtime > kOld) ::unlinkat(at, entry->d_name, 0);
     }
     ::closedir(opened);

@@ -73,6 +73,7 @@ struct PromiseBase {
 
   private:
     void note(std::source_location at) noexcept {
+        // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): it misses promise constructors
         if (!trace) return;
         trace->file = at.file_name();
         trace->line = at.line();

@@ -30,6 +30,16 @@ TEST(Time, IsRfc3339WithMilliseconds) {
     EXPECT_EQ(format_date(1'700'000'000'000, "UTC").value(), "2023-11-14");
     EXPECT_EQ(format_date(0, "../../etc/passwd").error().code, Errc::usage);
 }
+TEST(Time, AZoneLeavesTheEnvironmentInItsPlace) {
+    unsetenv("TZ");
+    EXPECT_EQ(format_date(1'700'000'000'000, "Asia/Tokyo").value(), "2023-11-15");
+    // Other threads read it meanwhile: no entry may come and go.
+    const char* const local = std::getenv("TZ");
+    ASSERT_NE(local, nullptr);
+    EXPECT_STREQ(local, ":/etc/localtime");
+    EXPECT_EQ(format_date(1'700'000'000'000, "Europe/Vienna").value(), "2023-11-14");
+    EXPECT_STREQ(std::getenv("TZ"), ":/etc/localtime");
+}
 TEST(Time, IsReadInAnyOffset) {
     EXPECT_EQ(parse_time("2023-11-14T22:13:20.123Z").value(), 1'700'000'000'123);
     EXPECT_EQ(parse_time("2023-11-15T00:13:20+02:00").value(), 1'700'000'000'000);
