@@ -74,11 +74,11 @@ struct Outcome {
 };
 
 struct CandidateKey {
-    DirId dir;
+    DirId dir = 0;
     std::string name;
 
     struct View {
-        DirId dir;
+        DirId dir = 0;
         std::string_view name;
     };
     struct Hash {

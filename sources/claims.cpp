@@ -21,9 +21,10 @@ struct CloseDir {
 };
 
 Result<std::vector<std::string>> names_in(const Fd& folder) {
-    const int again = ::openat(folder.get(), ".", kFolderFlags);
-    const std::unique_ptr<DIR, CloseDir> dir(again < 0 ? nullptr : ::fdopendir(again));
+    Fd again(::openat(folder.get(), ".", kFolderFlags));
+    const std::unique_ptr<DIR, CloseDir> dir(again ? ::fdopendir(again.get()) : nullptr);
     if (!dir) return fail(errno_error(errno, "reading the work folder"));
+    again.release();  // the DIR owns it now
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(dir.get())) {
         const std::string name = entry->d_name;

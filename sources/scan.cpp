@@ -48,7 +48,7 @@ DirScan::Window DirScan::next(const ScanRules& rules) {
     Window window;
     for (std::size_t looked = 0; looked < limits::kScanWindow; ++looked) {
         if (at_ == filled_ && !fill(window)) return window;
-        KernelEntry entry;
+        KernelEntry entry{};
         std::memcpy(&entry, buffer_.data() + at_, sizeof entry);
         const char* name = buffer_.data() + at_ + kNameAt;
         at_ += entry.length;

@@ -35,7 +35,8 @@ class Walk {
             return;
         }
         const int raw = fd.get();
-        const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(raw));
+        // Without a descriptor errno says why it was not opened, and not EBADF.
+        const std::unique_ptr<DIR, CloseDir> dir(fd ? ::fdopendir(raw) : nullptr);
         if (!dir) {
             look_.error = errno;
             return;
