@@ -114,7 +114,7 @@ const std::vector<Verb>& job_verbs() {
          "  musher jobs list --state dead\n  musher jobs list --pipeline invoices --limit 10\n",
          {{"pipeline", Kind::value, "only this pipeline", false, "NAME"},
           {"state", Kind::value, "waiting, delayed, running, done, dead or cancelled", false,
-           "STATE"},
+           "STATE", {"waiting", "delayed", "running", "done", "dead", "cancelled"}},
           {"limit", Kind::value, "how many (50)", false, "N"},
           {"after", Kind::value, "where the page before ended", false, "PLACE"}},
          jobs_list},
@@ -136,7 +136,9 @@ const std::vector<Verb>& job_verbs() {
         {"jobs purge", "forget finished jobs",
          "  musher jobs purge invoices --state dead\n",
          {kPipeline,
-          {"state", Kind::value, "done (default), dead or cancelled", false, "STATE"}}, jobs_purge},
+          {"state", Kind::value, "done (default), dead or cancelled", false, "STATE",
+           {"done", "dead", "cancelled"}}},
+         jobs_purge},
     };
     return kVerbs;
 }

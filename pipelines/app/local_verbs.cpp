@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "pipelines/app/completion.h"
 #include "pipelines/app/daemon.h"
 #include "pipelines/app/live_check.h"
 #include "pipelines/app/verb.h"
@@ -193,45 +194,15 @@ Result<Answer> explain(const Call& call) {
     return answer;
 }
 
-/// The first words of all verbs, or the second ones of the verbs of a group.
-std::string verb_words(std::string_view group) {
-    std::vector<std::string_view> words;
-    for (const Verb* verb : all_verbs()) {
-        std::string_view name = verb->name;
-        if (!group.empty()) {
-            if (!name.starts_with(group) || name.size() <= group.size()) continue;
-            name.remove_prefix(group.size() + 1);
-        }
-        const std::string_view word = name.substr(0, name.find(' '));
-        if (words.empty() || words.back() != word) words.push_back(word);
-    }
-    return fmt::format("{}", fmt::join(words, " "));
-}
-
 Result<Answer> completion(const Call& call) {
     Answer answer;
     const std::string shell = call.text("SHELL");
-    const std::string words = verb_words("");
-    if (shell == "bash") {
-        answer.text = fmt::format(
-            "_musher() {{\n    local cur=${{COMP_WORDS[COMP_CWORD]}}\n"
-            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-            "        COMPREPLY=($(compgen -W '{}' -- \"$cur\"))\n"
-            "    elif [ \"${{COMP_WORDS[1]}}\" = jobs ] && [ \"$COMP_CWORD\" -eq 2 ]; then\n"
-            "        COMPREPLY=($(compgen -W '{}' -- \"$cur\"))\n"
-            "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n    fi\n}}\n"
-            "complete -F _musher musher\n",
-            words, verb_words("jobs"));
-    } else if (shell == "zsh") {
-        answer.text = fmt::format("#compdef musher\n_arguments '1:verb:({})' '*:file:_files'\n",
-                                  words);
-    } else if (shell == "fish") {
-        answer.text =
-            fmt::format("complete -c musher -n __fish_use_subcommand -f -a '{}'\n", words);
-    } else {
-        return fail(Errc::usage, "unknown shell '" + shell + "'", "bash, zsh and fish are known");
-    }
+    MUSHER_TRY(answer.text, completion_script(shell));
     answer.json = Json{{"shell", shell}, {"script", answer.text}};
+    if (!call.has("WORD")) return answer;
+    const std::vector<std::string> found = complete(call.list("WORD"), call.config);
+    answer.text = fmt::format("{}{}", fmt::join(found, "\n"), found.empty() ? "" : "\n");
+    answer.json = Json{{"words", found}};
     return answer;
 }
 
@@ -258,7 +229,9 @@ const std::vector<Verb>& local_verbs() {
          describe_verb, false},
         {"completion", "completion script of a shell",
          "  musher completion bash > /etc/bash_completion.d/musher\n",
-         {{"SHELL", Kind::positional, "bash, zsh or fish", true}}, completion, false},
+         {{"SHELL", Kind::positional, "bash, zsh or fish", true, "", {"bash", "zsh", "fish"}},
+          {"WORD", Kind::positionals, "a line so far, behind --: what may come next"}},
+         completion, false},
     };
     return kVerbs;
 }

@@ -18,6 +18,7 @@ struct VerbOption {
     std::string_view help;
     bool required = false;
     std::string_view word = "TEXT";  // for the value in the help: N, FILE
+    std::vector<std::string_view> choices = {};  // all that the value may be
 };
 
 /// What the user gave, by option name; "config" only if it was given.

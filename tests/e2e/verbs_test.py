@@ -79,6 +79,35 @@ class WithoutMusherTest(unittest.TestCase):
             self.assertEqual(told.returncode, 3)
             self.assertFalse(json.loads(told.stdout)["ok"])
 
+    def complete(self, house, line):
+        """What bash offers at the end of a line."""
+        script = ('eval "$("$0" completion bash)"; COMP_WORDS=("$0" "$@"); COMP_CWORD=$#; '
+                  '_musher "$0"; printf "%s\\n" "${COMPREPLY[@]}"')
+        told = subprocess.run(["bash", "-c", script, MUSHER, *line], capture_output=True, text=True,
+                              cwd=house.path, timeout=60, check=True)
+        return told.stdout.split()
+
+    def test_completion_in_bash(self):
+        with House({"invoices": PIPELINE, "images": PIPELINE.replace("/in,", "/in2,")}) as house:
+            for line, expected in (
+                    (["jobs", "re"], ["release", "replay", "resume", "retry"]),
+                    (["j"], ["jobs"]),
+                    (["jobs", "list", "--state", "d"], ["dead", "delayed", "done"]),
+                    (["jobs", "list", "--state", "=", "ca"], ["cancelled"]),
+                    (["jobs", "purge", "invoices", "--state", ""], ["cancelled", "dead", "done"]),
+                    (["jobs", "list", "--st"], ["--state"]),
+                    (["jobs", "list", "--pipeline", ""], ["images", "invoices"]),
+                    (["jobs", "pause", "i"], ["images", "invoices"]),
+                    (["emit", "--set", "a=b", "inv"], ["invoices"]),
+                    (["explain", "-c", house / "musher.yml", "im"], ["images"]),
+                    (["describe", "sink", "dir"], ["directory"]),
+                    (["describe", "si"], ["sink"]),
+                    (["describe", "hot"], ["hotfolder"]),
+                    (["completion", ""], ["bash", "fish", "zsh"]),
+                    (["emit", "--file", "m"], []), (["why", ""], []), (["nosuch", ""], [])):
+                with self.subTest(line):
+                    self.assertEqual(self.complete(house, line), expected)
+
     def test_explain_tells_defaults_that_can_be_written_down(self):
         more = "when: event.size > 0\nkey: \"${event.stem}\"\npriority: 7\n"
         with House({"p": PIPELINE + more}) as house:
