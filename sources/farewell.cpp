@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "reactor/base/clock.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
@@ -164,6 +165,15 @@ std::string reported_job(const std::string& path) {
     const Json& job = (*read)["job"];
     return text_in(job, "id");
 }
+
+/// A move keeps both.
+bool looks_like(const std::string& path, const Event& event) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0) return false;
+    const FileSample sample = sample_of(status);
+    return sample.size == size_in(event.facts, "size") &&
+           format_time(sample.mtime_ns / 1'000'000) == text_in(event.facts, "mtime");
+}
 }  // namespace
 
 std::string original_of(const HotfolderRules& rules, const std::string& file) {
@@ -221,6 +231,21 @@ Result<void> put_back(const std::vector<Settlement>& released) {
         if (!moved[i] && !gone && all) all = fail(moved[i].error());
     }
     return all;
+}
+
+std::string where_is(const HotfolderRules& rules, const Event& event, musher::Outcome outcome) {
+    if (exists(event.file)) return event.file;
+    const bool done = outcome == musher::Outcome::done;
+    if (done && rules.done.way != Farewell::Way::move) return "";
+    const std::string& folder = done ? rules.done.folder : rules.failed;
+    const std::string wanted = folder + "/" + original_of(rules, event.file);
+    for (int number = 1; number <= kMostNumbers; ++number) {
+        const std::string name = failed_name(name_of(wanted), number, event.id);
+        std::string path = folder_of(wanted) + "/" + name;
+        const bool is_it = done ? looks_like(path, event) : reported_job(path) == event.id;
+        if (is_it && exists(path)) return path;
+    }
+    return "";
 }
 
 Result<void> bring_back(const HotfolderRules& rules, const std::string& job,

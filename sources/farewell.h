@@ -22,6 +22,10 @@ std::string original_of(const HotfolderRules& rules, const std::string& file);
 std::vector<Result<void>> put_away(const HotfolderRules& rules,
                                    const std::vector<Settlement>& ended);
 
+/// Where the original of an ended job lies now: known by its report in failed/, in done/ by its
+/// size and time under one of its names. Empty when it is in neither. Pool threads.
+std::string where_is(const HotfolderRules& rules, const Event& event, musher::Outcome outcome);
+
 /// Puts claimed originals back where they were dropped, under a number when the name is taken by
 /// now (replacing could lose a file that nobody has seen); on disk when it returns. What is no
 /// longer there, and what was never moved, counts as put back.

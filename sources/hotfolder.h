@@ -33,6 +33,7 @@ class Hotfolder final : public Source {
     void resume() override;
     Task<Result<void>> settle(std::vector<Settlement>& ended, Cancel& cancel) override;
     Task<Result<void>> recall(Event event, Cancel& cancel) override;
+    Task<std::string> whereabouts(Event event, musher::Outcome outcome) override;
     void recheck() override;
     Json status() const override;
     Task<Why> why(std::string path, Cancel& cancel) override;

@@ -179,4 +179,9 @@ Task<Result<void>> Hotfolder::recall(Event event, Cancel&) {
     co_return Result<void>();
 }
 
+Task<std::string> Hotfolder::whereabouts(Event event, musher::Outcome outcome) {
+    auto look = [this, &event, outcome] { return where_is(rules_, event, outcome); };
+    co_return co_await offload(context_.loop, look);
+}
+
 }  // namespace musher::hotfolder

@@ -123,8 +123,7 @@ Api::Answer Api::get_jobs(const Call& call, Cancel& cancel) {
 }
 
 Api::Answer Api::get_job(const Call& call, Cancel& cancel) {
-    MUSHER_CO_TRY(const JobRow row, co_await reactor_.job(call.name, cancel));
-    co_return row.to_json(true);
+    co_return co_await reactor_.job(call.name, cancel);
 }
 
 Api::Answer Api::change_job(const Call& call, Cancel& cancel) {

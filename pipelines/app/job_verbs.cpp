@@ -45,6 +45,11 @@ Result<Answer> jobs_show(const Call& call) {
     for (const auto& [name, value] : job["event"]["facts"].items()) {
         answer.text += fmt::format("  event.{}: {}\n", name, shown(value));
     }
+    if (const Json& body = job["body"]; body.is_object()) {
+        const std::string where = body["path"].is_null() ? "gone, or nobody knows where"
+                                                         : shown(body["path"]);
+        answer.text += fmt::format("  file: {}\n", where);
+    }
     for (const Json& receipt : job["receipts"]) {
         answer.text += fmt::format("  {} delivered {}\n", shown(receipt["step"]),
                                    shown(receipt["target"]));

@@ -43,7 +43,9 @@ class Reactor {
     Task<Result<Json>> why(std::string path, Cancel& cancel);
     /// The queue of a pipeline (`not_found` with the nearest name otherwise); of all for "".
     Task<Result<std::vector<NamedQueue>>> queues(std::string pipeline, Cancel& cancel);
-    Task<Result<JobRow>> job(std::string id, Cancel& cancel);
+    /// The contract's Job with its story. `body.path` of one that ended is where its original lies
+    /// now; null when it is gone or nobody knows.
+    Task<Result<Json>> job(std::string id, Cancel& cancel);
     /// Pauses in the queue's meta: all reactors on it stop claiming; sources stop too.
     Task<Result<void>> set_paused(std::string pipeline, bool paused, Cancel& cancel);
     /// An event by hand; returns {id}. `file` (absolute, may be empty) is the body and stays

@@ -4,6 +4,7 @@
 #include "pipelines/run/emit.h"
 #include "pipelines/run/reactor_state.h"
 #include "pipelines/run/release.h"
+#include "pipelines/run/settlement.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -92,11 +93,23 @@ Task<Result<std::vector<NamedQueue>>> Reactor::queues(std::string pipeline, Canc
     co_return found;
 }
 
-Task<Result<JobRow>> Reactor::job(std::string id, Cancel& cancel) {
+Task<Result<Json>> Reactor::job(std::string id, Cancel& cancel) {
     const Result<Pipeline*> found = co_await state_->holder(id, cancel);
-    if (found) co_return co_await (*found)->queue().show(std::move(id), cancel);
+    if (found) {
+        MUSHER_CO_TRY(const JobRow row, co_await (*found)->queue().show(std::move(id), cancel));
+        Json shown = row.to_json(true);
+        if (row.ended_ms == 0 || row.job.event.file.empty()) co_return shown;
+        Settlement ended = settlement_of(row);
+        // What runs on_failure works with the original of the job that died.
+        if (row.job.on_failure) ended.outcome = Outcome::dead;
+        const std::string path =
+            co_await (*found)->source().whereabouts(std::move(ended.event), ended.outcome);
+        shown["body"]["path"] = path.empty() ? Json() : Json(escape_name(path));
+        co_return shown;
+    }
     MUSHER_CO_TRY(const Orphan* orphan, co_await state_->orphan_with(id, found.error(), cancel));
-    co_return co_await orphan->queue->show(std::move(id), cancel);
+    MUSHER_CO_TRY(const JobRow row, co_await orphan->queue->show(std::move(id), cancel));
+    co_return row.to_json(true);
 }
 
 Task<Result<void>> Reactor::set_paused(std::string pipeline, bool paused, Cancel& cancel) {

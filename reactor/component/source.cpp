@@ -4,6 +4,10 @@ namespace musher {
 
 Task<Result<void>> Source::recall(Event, Cancel&) { co_return Result<void>(); }
 
+Task<std::string> Source::whereabouts(Event event, Outcome) {
+    co_return event.file;  // nothing moves it
+}
+
 Task<Why> Source::why(std::string, Cancel&) { co_return Why(); }
 
 }  // namespace musher

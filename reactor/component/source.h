@@ -66,6 +66,8 @@ class Source {
     /// A dead job is about to be replayed: undoes what settle() did (the original comes back from
     /// failed/ to `event.file`). `not_found` when it is no longer there. Idempotent.
     virtual Task<Result<void>> recall(Event event, Cancel& cancel);
+    /// Where the original of an event whose job ended so lies now; empty: gone, or nobody knows.
+    virtual Task<std::string> whereabouts(Event event, Outcome outcome);
     /// The queue's server was away: it may have forgotten what it had accepted. A source that can
     /// bring such events again holds them against the Ledger.
     virtual void recheck() {}

@@ -105,6 +105,33 @@ class StatusTest(unittest.TestCase):
         self.assertEqual(house.log().count("warning log.no_journal"), 1)
         self.assertRegex(house.log(), r"(?m)^\S+ info musher\.stopped$")
 
+    def test_a_job_that_ended_shows_where_its_file_is(self):
+        house = self.house(SOURCE + """limits: { attempts: 1 }
+steps: [ { exec: { argv: [/bin/sh, -c, 'case $1 in bad*) exit 1; esac', sh, "${event.name}"] } } ]
+on_failure: [ { log: oh } ]
+""").start()
+        for name in ("good", "bad"):
+            for content in ("1", "22"):
+                house.drop("in/" + name, content)
+                until(lambda: not os.path.exists(house / f"in/{name}"))
+        until(lambda: (house.counts("p")["done"], house.counts("p")["dead"]) == (4, 2))
+        until(lambda: len(files_in(house / "in/failed")) == 4)
+        for job in house.get("jobs")["items"]:
+            shown = house.get("jobs/" + job["id"])
+            path = shown["body"]["path"]
+            self.assertEqual(os.path.basename(os.path.dirname(path)),
+                             "done" if job["event"]["facts"]["name"] == "good" else "failed")
+            self.assertEqual(os.path.getsize(path), shown["body"]["size"], path)
+            self.assertIn(f"  file: {path}\n", house.run("jobs", "show", job["id"]).stdout)
+            if not job.get("on_failure"):
+                os.unlink(path)
+                self.assertIsNone(house.get("jobs/" + job["id"])["body"]["path"])
+                self.assertIn("file: gone", house.run("jobs", "show", job["id"]).stdout)
+                with open(path, "w") as file:
+                    file.write("x" * shown["body"]["size"])
+                os.utime(path, ns=(0, 0))
+        self.assertEqual(house.stop(), 0)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
