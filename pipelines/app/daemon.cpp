@@ -89,6 +89,10 @@ Result<void> open_servers(Loop& loop, Api& api, const DaemonConfig& config, Serv
     return {};
 }
 
+Task<void> stop_servers(Servers& servers) {
+    for (const auto& server : servers) co_await server->stop();
+}
+
 Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
     Cancel stop;
     Timers::Alarm last_word(loop.timers());
@@ -114,8 +118,8 @@ Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
                                        {"http", reactor.daemon().http_listen}});
         sd_notify(0, "READY=1");
     };
-    const Result<void> ended = co_await reactor.run(stop, ready);
-    for (const auto& server : servers) co_await server->stop();
+    auto leaving = [&servers] { return stop_servers(servers); };
+    const Result<void> ended = co_await reactor.run(stop, ready, leaving);
     if (!opened) {
         error = opened.error();
     } else if (!ended) {

@@ -153,7 +153,8 @@ Task<void> Reactor::State::leave() {
     co_await queue_server.stop();
 }
 
-Task<Result<void>> Reactor::run(Cancel& stop, std::function<void()> ready) {
+Task<Result<void>> Reactor::run(Cancel& stop, std::function<void()> ready,
+                                std::function<Task<void>()> leaving) {
     State& state = *state_;
     const std::string folder = state.configuration.daemon.state;
     state.started = format_time(state.loop.clock().wall_ms());
@@ -176,6 +177,7 @@ Task<Result<void>> Reactor::run(Cancel& stop, std::function<void()> ready) {
         co_await state.scope.join();
         state.tick.disarm();
     }
+    co_await leaving();
     co_await state.leave();
     co_return built;
 }

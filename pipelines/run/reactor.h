@@ -26,9 +26,11 @@ class Reactor {
     ~Reactor();
 
     /// Locks the state directory, starts the embedded Redis where there is one, then every
-    /// pipeline; `ready` is called once all sources were started. Returns after `stop` when
-    /// everything has ended cleanly, or the error that kept it from starting.
-    Task<Result<void>> run(Cancel& stop, std::function<void()> ready);
+    /// pipeline; `ready` is called once all sources were started, `leaving` when all work has ended
+    /// and before what people ask about is gone. Returns after `stop` when everything has ended
+    /// cleanly, or the error that kept it from starting.
+    Task<Result<void>> run(Cancel& stop, std::function<void()> ready,
+                           std::function<Task<void>()> leaving);
     /// Instead of run(), for a verb while no reactor runs: locks the state directory, starts the
     /// embedded Redis where there is one, opens every queue, calls `work` and ends all that. No
     /// pipeline runs, so nothing is claimed, but all calls below work on what is there.

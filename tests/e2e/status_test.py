@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
+import threading
 import unittest
 
 from house import GATE, House, files_in, until
@@ -96,6 +98,27 @@ class StatusTest(unittest.TestCase):
         order("CONFIG", "SET", "requirepass", "")
         until(lambda: house.ask("/health") == (200, {"ok": True, "reasons": []}))
         self.assertEqual(house.stop(), 0)
+
+    def test_who_asks_while_musher_stops_gets_an_answer(self):
+        redis = Redis()
+        self.addCleanup(redis.stop)
+        house = self.house(SLOW, f"queue: {{ redis: 'unix:{redis.socket}' }}\n").start()
+        os.kill(redis.process.pid, signal.SIGSTOP)
+        answers = []
+        askers = [threading.Thread(target=lambda: answers.append(house.ask("/api/v1/status")))
+                  for _ in range(5)]
+        for asker in askers:
+            asker.start()
+        until(lambda: json.dumps(house.get("tasks")).count('"http//api/v1/status"') >= 5)
+        self.assertEqual(house.stop(), 0)
+        os.kill(redis.process.pid, signal.SIGCONT)
+        for asker in askers:
+            asker.join()
+        self.assertEqual(len(answers), 5)
+        for status, body in answers:
+            # Nobody may look at pipelines that are gone.
+            self.assertEqual([one["name"] for one in body.get("pipelines", [{"name": "p"}])],
+                             ["p"], (status, body))
 
     def test_a_log_for_a_journal_that_is_not_there_goes_to_stderr(self):
         if os.path.exists("/run/systemd/journal/socket"):
