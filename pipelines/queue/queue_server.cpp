@@ -42,7 +42,7 @@ Task<Result<void>> QueueServer::start(Cancel& stop) {
     co_return Result<void>();
 }
 
-void QueueServer::subscribe(std::function<void(std::string_view queue)> on_wake) {
+void QueueServer::subscribe(std::function<void(std::string_view message)> on_wake) {
     RedisSubscription::Listener listener;
     listener.on_gap = [on_wake] { on_wake(""); };
     listener.on_message = std::move(on_wake);

@@ -25,8 +25,8 @@ class QueueServer {
     /// locked, and connects. A shared server that does not answer is no error: what needs it
     /// waits.
     Task<Result<void>> start(Cancel& stop);
-    /// `on_wake` gets the queue's name, or "" when wake-ups may have been missed.
-    void subscribe(std::function<void(std::string_view queue)> on_wake);
+    /// `on_wake` gets the messages of kWakeChannel, and "" when some may have been missed.
+    void subscribe(std::function<void(std::string_view message)> on_wake);
     /// Closes the connections, then ends the embedded server.
     Task<void> stop();
 

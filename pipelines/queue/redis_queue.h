@@ -12,8 +12,10 @@
 
 namespace musher {
 
-/// The channel that says which queue has something new; its messages are queue names.
+/// The channel that says which queue has something new. Its messages are queue names; with
+/// kOrder behind it somebody paused or resumed the queue, or cancelled a job that runs.
 inline constexpr std::string_view kWakeChannel = "m1:wake";
+inline constexpr std::string_view kOrder = " order";
 
 /// The set of all names that queues of this Redis have had. A key of its own slot, so written by a
 /// command of its own: before a queue's first job, and again at each start.

@@ -41,6 +41,12 @@ void Dispatcher::wake() {
     changed();
 }
 
+void Dispatcher::beat() {
+    if (slots_.empty()) return;
+    beat_ = true;
+    changed();
+}
+
 void Dispatcher::tick() {
     reap_ = true;
     wake();
@@ -75,7 +81,7 @@ std::size_t Dispatcher::wanted() const {
 bool Dispatcher::beat_due() const {
     if (slots_.empty()) return false;
     // Before lost leases are looked for, ours are renewed: this process may have been asleep.
-    return reap_ || around_.loop.clock().now() - last_beat_ >= limits::kBeat;
+    return reap_ || beat_ || around_.loop.clock().now() - last_beat_ >= limits::kBeat;
 }
 
 Task<void> Dispatcher::run(Cancel& stop, Duration grace) {
@@ -149,6 +155,7 @@ CycleIn Dispatcher::collect() {
     const std::size_t acks = std::min(acks_.size(), kMostPrefetch);
     in.acks.assign(acks_.begin(), acks_.begin() + static_cast<std::ptrdiff_t>(acks));
     if (beat_due()) {
+        beat_ = false;
         last_beat_ = around_.loop.clock().now();
         for (Slot& slot : slots_) {
             in.beats.push_back(Beat{slot.claim.job.id, slot.claim.token, slot.progress});

@@ -34,6 +34,8 @@ class Dispatcher {
     Task<void> run(Cancel& stop, Duration grace);
     /// Jobs may be waiting. Cheap.
     void wake();
+    /// A job that runs may have been cancelled: renews the leases now, whose answer says so.
+    void beat();
     /// Called about every 15 s: looks at the queue without a reason, reaps lost leases.
     void tick();
 
@@ -106,6 +108,7 @@ class Dispatcher {
     bool dirty_ = true;               // something changed since the pump last looked
     bool look_ = true;                // the queue may have jobs for us
     bool reap_ = true;
+    bool beat_ = false;               // without waiting for limits::kBeat
     bool careful_ = false;            // jobs that stalled are here: none is held that does not run
     bool stopping_ = false;
     bool claim_lost_ = false;         // the answer to a claim: the queue has given us jobs

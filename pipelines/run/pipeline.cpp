@@ -111,20 +111,34 @@ Task<Result<void>> Pipeline::settle_ended(std::string id, Cancel& cancel) {
 
 void Pipeline::recheck() {
     dispatcher_.wake();
+    obey();
     source_->recheck();
+}
+
+void Pipeline::obey() {
+    dispatcher_.beat();
+    ask_for_pause();
 }
 
 void Pipeline::tick() {
     dispatcher_.tick();
+    ask_for_pause();
+}
+
+void Pipeline::ask_for_pause() {
+    pause_unread_ = true;
     if (reading_pause_ || !stop_) return;
     reading_pause_ = true;
     scope_.spawn("read_pause", read_pause(*stop_));
 }
 
 Task<void> Pipeline::read_pause(Cancel& stop) {
-    const Result<QueueStats> stats = co_await queue_->stats(stop);
+    while (std::exchange(pause_unread_, false)) {
+        const Result<QueueStats> stats = co_await queue_->stats(stop);
+        // An order that came meanwhile may be newer than this answer.
+        if (stats && !pause_unread_) follow_pause(stats->paused);
+    }
     reading_pause_ = false;
-    if (stats) follow_pause(stats->paused);
 }
 
 void Pipeline::follow_pause(bool paused) {

@@ -52,6 +52,8 @@ class Pipeline {
     Task<Result<void>> settle_ended(std::string id, Cancel& cancel);
 
     void wake() { dispatcher_.wake(); }
+    /// Somebody paused or resumed the queue, or cancelled a job that may run here: asks it which.
+    void obey();
     /// The queue's server was away and may have lost its memory.
     void recheck();
     /// About every 15 s.
@@ -69,6 +71,7 @@ class Pipeline {
     Task<Result<void>> open_queue(Cancel& stop);
     Task<void> run_source(Cancel& stop);
     void settled(std::vector<Settlement> batch);
+    void ask_for_pause();
     Task<void> read_pause(Cancel& stop);
 
     const Surroundings& around_;
@@ -85,6 +88,7 @@ class Pipeline {
     std::string source_trouble_;
     bool paused_ = false;
     bool reading_pause_ = false;
+    bool pause_unread_ = false;  // since the last question it may have changed
     Cancel* stop_ = nullptr;
 };
 

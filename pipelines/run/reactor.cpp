@@ -100,11 +100,17 @@ void Reactor::State::start_ticking() {
     });
 }
 
-void Reactor::State::on_wake(std::string_view queue) {
+void Reactor::State::on_wake(std::string_view message) {
+    const bool order = message.ends_with(kOrder);
+    const std::string_view queue = message.substr(0, message.size() - (order ? kOrder.size() : 0));
     for (const auto& pipeline : pipelines) {
-        if (queue.empty()) {
+        if (message.empty()) {
             pipeline->recheck();
-        } else if (pipeline->queue().name() == queue) {
+        } else if (pipeline->queue().name() != queue) {
+            continue;
+        } else if (order) {
+            pipeline->obey();
+        } else {
             pipeline->wake();
         }
     }
@@ -166,7 +172,7 @@ Task<Result<void>> Reactor::run(Cancel& stop, std::function<void()> ready,
     if (built) built = co_await offload(state.loop, sweep);
     if (built) built = state.build_pipelines();
     if (built) {
-        auto on_wake = [&state](std::string_view queue) { state.on_wake(queue); };
+        auto on_wake = [&state](std::string_view message) { state.on_wake(message); };
         state.queue_server.subscribe(on_wake);
         for (const auto& [connection, server] : state.named_servers) server->subscribe(on_wake);
         for (const auto& pipeline : state.pipelines) {

@@ -34,7 +34,7 @@ struct Reactor::State {
     Task<Result<void>> start_servers(Cancel& cancel);
     QueueServer& server_of(const PipelineConfig& config);
     void start_ticking();
-    void on_wake(std::string_view queue);
+    void on_wake(std::string_view message);
 
     Loop& loop;
     Configuration configuration;

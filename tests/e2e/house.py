@@ -69,6 +69,23 @@ def files_in(folder):
     return sorted(found)
 
 
+class Redis:
+    """A shared redis-server on a unix socket; ended by pid."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="musher-redis-", dir="/tmp")
+        self.socket = os.path.join(self.folder, "redis.sock")
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder,
+             "--save", ""], stdout=subprocess.DEVNULL)
+        until(lambda: os.path.exists(self.socket))
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class House:
     """`pipelines`: name → YAML text, in which {house} is the temporary folder."""
 

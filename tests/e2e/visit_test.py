@@ -4,13 +4,11 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import unittest
 
-from house import SLOW, House, files_in, until
+from house import SLOW, House, Redis, files_in, until
 
 PIPELINE = """version: 1
 source: { hotfolder: { path: {house}/in, settle: 50ms } }
@@ -20,23 +18,6 @@ steps:
   - directory: { to: {house}/out }
 """
 ABSENT = "no musher runs on this state directory"
-
-
-class Redis:
-    """A shared redis-server on a unix socket; ended by pid."""
-
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="musher-redis-", dir="/tmp")
-        self.socket = os.path.join(self.folder, "redis.sock")
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder,
-             "--save", ""], stdout=subprocess.DEVNULL)
-        until(lambda: os.path.exists(self.socket))
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class VisitTest(unittest.TestCase):

@@ -4,7 +4,7 @@ local state = place_of(id)
 go_on_without_memory()
 if state == 'running' then
     call('SADD', CX, id)
-    wake()
+    pass_order()
 elseif state == 'waiting' or state == 'delayed' then
     local attempt = attempts(id)
     bury(id, CANCELLED, attempt, '', ARGV[2], told_here('cancelled', attempt))

@@ -39,7 +39,9 @@ end
 -- What ends jobs or keeps them alive must go on then: it begins with this write of nothing.
 local function go_on_without_memory() call('ZREM', LEASE, '') end
 
--- One message tells every reactor that this queue has something new to claim or to wait for.
-local function wake()
-    call('PUBLISH', 'm1:wake', string.match(P, '^m1:{(.*)}:p$'))
-end
+-- One message tells every reactor that this queue has something new to claim or to wait for, …
+local queue_name = string.match(P, '^m1:{(.*)}:p$')
+local function wake() call('PUBLISH', 'm1:wake', queue_name) end
+
+-- … another one that somebody gave an order: paused, resumed, or cancelled what runs.
+local function pass_order() call('PUBLISH', 'm1:wake', queue_name .. ' order') end

@@ -5,4 +5,5 @@ else
     call('HDEL', META, 'paused')
     wake()
 end
+pass_order()
 return 1

@@ -246,9 +246,11 @@ REDIS_CASE(WakesOthersOnlyWhenThereIsNewWork) {
     co_await q.release("a");
     EXPECT_AWAIT(all_heard(q, ears), "orders ");
     co_await q.cancel_job("b");
-    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    EXPECT_AWAIT(all_heard(q, ears), "orders order ");
+    co_await q.pause(true);
+    EXPECT_AWAIT(all_heard(q, ears), "orders order ");
     co_await q.pause(false);
-    EXPECT_AWAIT(all_heard(q, ears), "orders ");
+    EXPECT_AWAIT(all_heard(q, ears), "orders orders order ");
     co_await subscription.close();
 }
 

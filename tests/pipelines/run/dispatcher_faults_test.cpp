@@ -27,7 +27,7 @@ Task<void> cancels_one_of_a_claim(Loop& loop) {
     Cancel never;
     const Result<JobState> asked = co_await shop.queue().cancel_job("1", never);
     EXPECT_TRUE(asked.has_value());
-    shop.dispatcher().tick();  // a beat, and with it the answer
+    shop.dispatcher().beat();
     co_await shop.ends(1);
     EXPECT_EQ(shop.dispatcher().running(), 1u) << "jobs of one claim share its token";
     const auto other = co_await shop.queue().show("2", never);
