@@ -43,6 +43,8 @@ struct Defeat {               // a failed attempt
     Error error;
     Json story;               // of this attempt; the queue appends it to the earlier ones
     bool retry = true;        // false: straight to the dead set
+    bool spends_try = true;   // false: no fault of the job; such ends of one attempt in a row are
+                              // told as one, the last
     milliseconds delay{0};    // before the next attempt
     JobState state = JobState::dead;  // when it does not go on: dead or cancelled
     std::string step = {};    // id of the step that failed
@@ -98,8 +100,8 @@ class JobQueue {
     /// `conflict` when the token no longer holds the job. True: it goes on (delayed); false: it
     /// is in the dead set (tries used up, or no retry).
     virtual Task<Result<bool>> fail(Defeat defeat, Cancel& cancel) = 0;
-    /// Back to its place in ready, or delayed first, no try spent: holds and shutdown. `conflict`
-    /// when somebody else holds it.
+    /// Back to its place in ready, or delayed first, no try spent and nothing told: shutdown.
+    /// `conflict` when somebody else holds it.
     virtual Task<Result<void>> release(std::string id, std::string token, milliseconds delay,
                                        Cancel& cancel) = 0;
     /// Stores a receipt; `conflict` when the token no longer holds the job.

@@ -218,13 +218,17 @@ Task<Result<bool>> MemoryQueue::fail(Defeat defeat, Cancel&) {
     if (!record) {
         // The same defeat again, because its answer was lost, gets the same answer.
         const auto found = records_.find(defeat.id);
-        const bool same = found != records_.end() && found->second.token == defeat.token &&
-                          found->second.error_attempt == found->second.attempts() &&
+        const bool same = found != records_.end() && found->second.defeated == defeat.token &&
                           found->second.place != Place::done;
-        if (!same || found->second.error.empty()) co_return lost(defeat.id);
+        if (!same) co_return lost(defeat.id);
         co_return found->second.place != Place::dead;
     }
-    record->failures += 1;
+    const int attempt = record->attempts();
+    const bool told_before =
+        !defeat.spends_try && record->held && record->error_attempt == attempt;
+    record->held = !defeat.spends_try;
+    record->defeated = defeat.token;
+    record->failures += defeat.spends_try ? 1 : 0;
     const std::string error = error_line(defeat.error, defeat.step);
     const std::string story = story_line(defeat.story);
     const bool again = defeat.retry && record->failures < record->job.max_attempts;
@@ -234,13 +238,17 @@ Task<Result<bool>> MemoryQueue::fail(Defeat defeat, Cancel&) {
     }
     drop_claim(*record);
     record->error = error;
+    if (told_before) {
+        const std::size_t last = record->story.rfind('\n');
+        record->story.erase(last == std::string::npos ? 0 : last);
+    }
     append_story(record->story, story);
     record->place = Place::delayed;
-    record->error_attempt = record->attempts();
+    record->error_attempt = attempt;
     record->error_ms = clock_.wall_ms();
     record->until_ms = clock_.wall_ms() + defeat.delay.count();
     delayed_.emplace(record->until_ms, defeat.id);
-    count("retried");
+    if (defeat.spends_try) count("retried");
     co_return true;
 }
 
@@ -287,6 +295,8 @@ Task<Result<Reaped>> MemoryQueue::reap(Cancel&) {
         Record& record = records_.at(leases_.begin()->second);
         const std::string story = story_line("stalled", record.attempts(), now);
         record.stalls += 1;
+        record.held = false;
+        record.defeated.clear();
         count("stalled");
         if (record.cancel_asked) {
             bury(record, JobState::cancelled, cancelled_line(), story);

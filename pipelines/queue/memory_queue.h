@@ -50,7 +50,9 @@ class MemoryQueue final : public JobQueue {
         std::int64_t accepted_ms = 0;
         std::int64_t not_before_ms = 0;  // when it may run first
         std::int64_t until_ms = 0;  // due, end of the lease, or when it ended: by `place`
-        std::string token;          // of the holder, or of the attempt that failed last
+        std::string token;          // of the last holder
+        std::string defeated;       // token of the attempt that failed last
+        bool held = false;          // that one spent no try
         int failures = 0;
         int stalls = 0;
         bool cancel_asked = false;

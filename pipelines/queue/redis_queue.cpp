@@ -131,6 +131,7 @@ Task<Result<bool>> RedisQueue::fail(Defeat defeat, Cancel& cancel) {
     args.push_back(defeat.retry ? "1" : "0");
     args.push_back(std::to_string(defeat.delay.count()));
     args.push_back(defeat.state == JobState::cancelled ? "2" : "1");
+    args.push_back(defeat.spends_try ? "1" : "0");
     MUSHER_CO_TRY(const RedisReply reply,
                   co_await call(queue_scripts().fail, std::move(args), cancel));
     if (reply.integer < 0) co_return lost(defeat.id);

@@ -76,6 +76,7 @@ class Dispatcher {
     Task<void> run_job(Slots::iterator slot);
     Task<RunReport> attempt(Slot& slot, const Program& program);
     void finish(Slot& slot, RunReport report);
+    Defeat defeat_of(const Slot& slot, const RunReport& report, const Program& program);
     Task<void> defeat(Slot& slot, RunReport report, const Program& program);
     Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
     Task<void> settle_failed(Slot& slot, const Defeat& end, Json story);

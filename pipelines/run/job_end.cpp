@@ -77,25 +77,11 @@ void Dispatcher::finish(Slot& slot, RunReport report) {
     ended.event = std::move(claim.job.event);
 }
 
-Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& program) {
-    const Job& job = slot.claim.job;
+Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Program& program) {
     const Error& error = report.outcome.error();
-    if (!slot.cancelled && jobs_.requested()) {
-        co_await release(slot);
-        co_return;
-    }
-    if (report.sink_fault && !slot.cancelled && sink_is_broken(job.id, report)) {
-        hold_.fault(report.failed_step, error);
-        co_await release(slot, hold_.pause());
-        co_return;
-    }
-    if (report.too_early) {
-        co_await release(slot, kParentRetry);
-        co_return;
-    }
     const LimitsConfig& limit = program.config().limits;
     Defeat end;
-    end.id = job.id;
+    end.id = slot.claim.job.id;
     end.token = slot.claim.token;
     end.error = error;
     end.story = report.story;
@@ -104,7 +90,30 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
     end.state = slot.cancelled ? JobState::cancelled : JobState::dead;
     Duration delay = backoff_delay(limit.backoff_from, limit.backoff_to, slot.claim.attempt);
     end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
-    const bool last = !end.retry || slot.claim.attempt - slot.claim.stalls >= job.max_attempts;
+    if (report.sink_fault && !slot.cancelled && sink_is_broken(end.id, report)) {
+        hold_.fault(report.failed_step, error);
+        end.retry = true;
+        end.spends_try = false;
+        end.story.back()["what"] = "held";
+        end.delay = std::chrono::duration_cast<milliseconds>(hold_.pause());
+    }
+    return end;
+}
+
+Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& program) {
+    const Job& job = slot.claim.job;
+    const Error& error = report.outcome.error();
+    if (!slot.cancelled && jobs_.requested()) {
+        co_await release(slot);
+        co_return;
+    }
+    if (report.too_early) {
+        co_await release(slot, kParentRetry);
+        co_return;
+    }
+    const Defeat end = defeat_of(slot, report, program);
+    const bool tries_left = slot.claim.attempt - slot.claim.stalls < job.max_attempts;
+    const bool last = !end.retry || (end.spends_try && !tries_left);
     for (int tries = 0;; ++tries) {
         Result<void> raised;
         if (last && end.state == JobState::dead) {
@@ -115,11 +124,12 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
         if (raised) goes_on = co_await queue_.fail(end, never);
         if (goes_on) {
             if (*goes_on) {
-                ++counters_.retried;
+                counters_.retried += end.spends_try ? 1 : 0;
                 next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
             }
             if (!*goes_on) blamers_.erase(end.id);
             if (!*goes_on) co_await settle_failed(slot, end, std::move(report.story));
+            if (!end.spends_try) co_return;  // the log says that the pipeline is held
             log::warning(*goes_on ? "job.retry" : "job.dead",
                          Json{{"pipeline", job.pipeline},
                               {"job", end.id},

@@ -9,7 +9,7 @@ constexpr std::size_t kDetailBytes = 400;
 
 void Story::tell(std::string_view what, const std::string& step, Duration took,
                  const std::string& detail) {
-    if (lines_.size() >= kLines) return;
+    if (lines_.size() >= kLines) lines_.erase(kLines - 1);  // how it ended is always told
     Json line{{"time", format_time(clock_.wall_ms())}, {"what", what}, {"attempt", attempt_}};
     if (!step.empty()) {
         line["step"] = step;

@@ -102,16 +102,32 @@ Task<std::string> Trial::beat(std::string id) {
     co_return code_name(out->beats.at(0));
 }
 
-Task<std::string> Trial::fail(std::string id, bool retry, milliseconds delay, JobState state) {
+Defeat Trial::defeat(const std::string& id) {
     Defeat defeat;
     defeat.id = id;
     defeat.token = held_[id].token;
     defeat.error = Error(Errc::denied, "no way");
     defeat.story = line_of("failed " + id);
-    defeat.retry = retry;
-    defeat.delay = delay;
-    defeat.state = state;
     defeat.step = "s3";
+    return defeat;
+}
+
+Task<std::string> Trial::fail(std::string id, bool retry, milliseconds delay, JobState state) {
+    Defeat end = defeat(id);
+    end.retry = retry;
+    end.delay = delay;
+    end.state = state;
+    co_return co_await fail(std::move(end));
+}
+
+Task<std::string> Trial::hold(std::string id) {
+    Defeat end = defeat(id);
+    end.story = line_of("held " + id);
+    end.spends_try = false;
+    co_return co_await fail(std::move(end));
+}
+
+Task<std::string> Trial::fail(Defeat defeat) {
     const Result<bool> again = co_await queue().fail(std::move(defeat), never);
     if (!again) co_return name_of(again.error());
     co_return *again ? "again" : "dead";

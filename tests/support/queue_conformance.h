@@ -55,6 +55,8 @@ class Trial {
     Task<std::string> fail(std::string id, bool retry = true,
                            milliseconds delay = std::chrono::minutes(1),
                            JobState state = JobState::dead);
+    /// As fail(), without spending a try.
+    Task<std::string> hold(std::string id);
     /// "ok" or the error's name.
     Task<std::string> release(std::string id, milliseconds delay = milliseconds(0));
     Task<std::string> receipt(std::string id, std::string step);
@@ -81,6 +83,9 @@ class Trial {
     Cancel never;
 
   private:
+    Defeat defeat(const std::string& id);
+    Task<std::string> fail(Defeat defeat);
+
     QueueRig& rig_;
     std::map<std::string, Claim> held_;
 };

@@ -117,6 +117,33 @@ QUEUE_CASE(RetriesUntilTheTriesAreUsedUp) {
     EXPECT_AWAIT(q.claim(1), "");
 }
 
+QUEUE_CASE(TellsOnceOfAnAttemptThatIsHeldAgainAndAgain) {
+    Job job = q.job("a");
+    job.max_attempts = 2;
+    co_await q.put(job);
+    for (int time = 1; time <= 3; ++time) {
+        EXPECT_AWAIT(q.claim(1), "a");
+        EXPECT_EQ(q.held("a").attempt, 1) << "no try was spent";
+        EXPECT_AWAIT(q.hold("a"), "again");
+        EXPECT_AWAIT(q.hold("a"), "again");  // sent again
+    }
+    const JobRow waits = co_await q.show("a");
+    EXPECT_EQ(waits.error.value("attempt", 0), 1);
+    EXPECT_EQ(waits.story.size(), 1u);
+    EXPECT_AWAIT(q.claim(1), "a");
+    EXPECT_AWAIT(q.fail("a", true, milliseconds(0)), "again");
+    EXPECT_AWAIT(q.claim(1), "a");
+    EXPECT_EQ(q.held("a").attempt, 2);
+    EXPECT_AWAIT(q.hold("a"), "again");
+    const JobRow later = co_await q.show("a");
+    EXPECT_EQ(later.error.value("attempt", 0), 2);
+    EXPECT_EQ(later.story.size(), 3u) << "held, failed, held";
+    EXPECT_AWAIT(q.claim(1), "a");
+    EXPECT_AWAIT(q.cancel_job("a"), "running");
+    EXPECT_AWAIT(q.hold("a"), "dead");
+    EXPECT_AWAIT(q.state("a"), "cancelled");
+}
+
 QUEUE_CASE(RetriesAtOnceWithoutADelay) {
     co_await q.put(q.job("a"));
     co_await q.claim(1);

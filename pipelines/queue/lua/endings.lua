@@ -1,7 +1,8 @@
 -- What is kept of failed attempts and of jobs that ended.
 -- A value of de: pack(what, ms, attempt, token, error, story) with what = TRYING for a job that
--- goes on, else how it ended. A value of dn: pack(ms, attempt, p's value, receipts, story).
-local TRYING, BURIED, CANCELLED = 0, 1, 2
+-- goes on (HELD: it failed last through no fault of its own), else how it ended. A value of dn:
+-- pack(ms, attempt, p's value, receipts, story).
+local TRYING, BURIED, CANCELLED, HELD = 0, 1, 2, 3
 local STORY_BYTES, JOB_BYTES, TRIM = 4096, 4096, 64
 
 -- One line per attempt; the oldest go first.

@@ -109,6 +109,11 @@ Task<void> holds_and_recovers(Loop& loop) {
     EXPECT_FALSE(shop.dispatcher().hold().active());
     stop.request();
     co_await scope.join();
+    const auto row = co_await shop.queue().show("1", enough);
+    EXPECT_EQ(row->story.size(), 2u) << row->story;
+    EXPECT_EQ(row->story.front().value("what", ""), "held") << row->story;
+    EXPECT_EQ(row->story.front().value("detail", ""), "connection refused");
+    EXPECT_EQ(row->story.back().value("attempt", 0), 1) << "no try was spent";
     co_await shop.close();
     EXPECT_EQ(shop.dispatcher().counters().retried, 0u) << "a hold spent a try";
 }
