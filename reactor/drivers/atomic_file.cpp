@@ -37,10 +37,10 @@ std::string temporary_name(const std::string& name) {
 }
 
 bool marked_by(const std::string& path, const std::string& job) {
-    char value[64];
-    const ssize_t size = ::lgetxattr(path.c_str(), kJobAttribute, value, sizeof value);
-    return size > 0 && !job.empty() &&
-           std::string_view(value, static_cast<std::size_t>(size)) == job;
+    if (job.empty()) return false;
+    std::string mark(job.size(), '\0');  // a longer one does not fit in, and is another's
+    const ssize_t size = ::lgetxattr(path.c_str(), kJobAttribute, mark.data(), mark.size());
+    return size == static_cast<ssize_t>(mark.size()) && mark == job;
 }
 }  // namespace
 

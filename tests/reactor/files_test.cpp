@@ -62,6 +62,10 @@ TEST(AtomicFile, ALaterAttemptReplacesItsOwnFile) {
     EXPECT_EQ(commit(dir.path(), "b", "first", "j2", Collision::fail), "b");
     EXPECT_EQ(commit(dir.path(), "b", "again", "j2", Collision::fail), "b");
     EXPECT_EQ(commit(dir.path(), "b", "no job", "", Collision::fail), "conflict");
+    const std::string longest = std::string(36, 'j') + "/" + std::string(64, 's');
+    EXPECT_EQ(commit(dir.path(), "c", "first", longest), "c");
+    EXPECT_EQ(commit(dir.path(), "c", "again", longest), "c");
+    EXPECT_EQ(commit(dir.path(), "c", "another", longest.substr(0, 64)), "c-2");
 }
 
 TEST(AtomicFile, DroppedItLeavesNothing) {

@@ -8,7 +8,8 @@ local function told_of(attempt)
     local story, record = story_of(id), call('HGET', DE, id)
     if record then
         local _, what, _, at = cmsgpack.unpack_limit(record, 3)
-        if spends == 0 and what == HELD and at == attempt then story = string.match(story, '^(.*)\n') or '' end
+        local again = spends == 0 and what == HELD and at == attempt
+        if again then story = string.match(story, '^(.*)\n') or '' end
     end
     return told(story, line)
 end
