@@ -11,8 +11,8 @@
 namespace musher {
 
 namespace {
-constexpr Duration kParentDelay = milliseconds(500);
-constexpr Duration kParentRetry = std::chrono::seconds(5);
+// Its parent's end makes an alarm due; this is for ends that never come, or not here.
+constexpr Duration kParentDelay = std::chrono::seconds(5);
 constexpr std::size_t kMostBlamers = 1024;
 }  // namespace
 
@@ -108,7 +108,7 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
         co_return;
     }
     if (report.too_early) {
-        co_await release(slot, kParentRetry);
+        co_await release(slot, kParentDelay);
         co_return;
     }
     const Defeat end = defeat_of(slot, report, program);
@@ -127,8 +127,14 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
                 counters_.retried += end.spends_try ? 1 : 0;
                 next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
             }
-            if (!*goes_on) blamers_.erase(end.id);
-            if (!*goes_on) co_await settle_failed(slot, end, std::move(report.story));
+            if (!*goes_on) {
+                blamers_.erase(end.id);
+                std::vector<std::string> alarm{on_failure_id(end.id)};
+                if (!program.config().on_failure.empty()) {
+                    scope_.spawn("hasten", hasten(std::move(alarm)));
+                }
+                co_await settle_failed(slot, end, std::move(report.story));
+            }
             if (!end.spends_try) co_return;  // the log says that the pipeline is held
             log::warning(*goes_on ? "job.retry" : "job.dead",
                          Json{{"pipeline", job.pipeline},

@@ -1,4 +1,5 @@
 // How jobs run and end: receipts, retries, dead, hold, cancel, timeout, on_failure, clean stop.
+#include "pipelines/run/settlement.h"
 #include "tests/pipelines/run/fixture.h"
 #include "tests/support/eventually.h"
 
@@ -69,6 +70,9 @@ Task<void> retries_then_dies(Loop& loop) {
     co_await shop.ends(2);  // the job, and its on_failure job
     stop.request();
     co_await scope.join();
+    Cancel never;
+    const auto alarm = co_await shop.queue().show(on_failure_id("1"), never);
+    EXPECT_LT(alarm->ended_ms, alarm->job.due_ms) << "its parent's end did not make it due";
     co_await shop.close();
     EXPECT_EQ(tries, 3);
     EXPECT_EQ(effects, 1) << "a step with a receipt ran again";
