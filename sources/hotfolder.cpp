@@ -18,6 +18,8 @@ namespace {
 using std::chrono::seconds;
 
 constexpr std::size_t kMostStanding = 200'000;
+constexpr Duration kGuard = seconds(2);
+constexpr Duration kLongestAway = seconds(5);  // between two tries to open the folder
 
 struct Batch {
     std::shared_ptr<const Premises> premises;
@@ -65,7 +67,7 @@ PremisesWish Hotfolder::wish() const {
 }
 
 Task<Result<void>> Hotfolder::run(Cancel& stop) {
-    Backoff backoff(seconds(1), seconds(30));
+    Backoff backoff(seconds(1), kLongestAway);
     while (!stop.requested()) {
         const PremisesWish asked = wish();
         auto open = [&asked] { return open_premises(asked); };
@@ -97,6 +99,37 @@ Task<Result<void>> Hotfolder::work(Cancel& stop) {
     };
     Patrol::Wish watched{rules_, *table_, bell_, is_known};
     patrol_ = std::make_unique<Patrol>(context_.loop, premises_, watched);
+    Cancel over;
+    Scope guards("guard", context_.loop.ready(), context_.loop.clock(), &context_.loop.root());
+    guards.spawn(rules_.folder, guard(over));
+    Result<void> ended = co_await turns(stop);
+    over.request();
+    co_await guards.join();
+    if (ended && patrol_->lost() && !stop.requested()) {
+        co_return fail(Errc::not_found, rules_.folder + " is gone, or another folder lies there");
+    }
+    co_return ended;
+}
+
+/// No event tells of the end of a folder that somebody has open, as we do: not rmdir, not a mount
+/// that was taken away or put over it, nor a new name of a folder above it.
+Task<void> Hotfolder::guard(Cancel& over) {
+    const std::shared_ptr<const Premises> premises = premises_;
+    auto look = [&premises] { return still_there(*premises); };
+    for (;;) {
+        const Result<void> slept = co_await context_.loop.timers().sleep(kGuard, over);
+        if (!slept) co_return;
+        const bool there = co_await offload(context_.loop, look);
+        if (there || over.requested()) continue;
+        // Now, since the others may be waiting for a queue that is full.
+        trouble(Error(Errc::not_found, rules_.folder + " is gone, or another folder lies there"));
+        patrol_->lose();
+        bell_.ring();
+        co_return;
+    }
+}
+
+Task<Result<void>> Hotfolder::turns(Cancel& stop) {
     MUSHER_CO_DO(co_await recover(true, stop));
     MUSHER_CO_DO(patrol_->start());
     while (!stop.requested() && !patrol_->lost()) {
@@ -107,9 +140,6 @@ Task<Result<void>> Hotfolder::work(Cancel& stop) {
         const bool scanned = co_await patrol_->scan_some();
         MUSHER_CO_TRY(const bool looked, co_await look_some(stop));
         if (!scanned && !looked) co_await rest(stop);
-    }
-    if (patrol_->lost() && !stop.requested()) {
-        co_return fail(Errc::not_found, rules_.folder + " is gone, or another folder lies there");
     }
     co_return Result<void>();
 }

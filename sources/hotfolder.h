@@ -59,6 +59,8 @@ class Hotfolder final : public Source {
 
     PremisesWish wish() const;
     Task<Result<void>> work(Cancel& stop);
+    Task<Result<void>> turns(Cancel& stop);
+    Task<void> guard(Cancel& over);
     Task<Result<void>> recover(bool at_start, Cancel& stop);
     Task<Result<void>> recover_some(std::vector<Item> items, Cancel& stop);
     Task<Result<std::vector<Item>>> unfinished();

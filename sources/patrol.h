@@ -42,6 +42,7 @@ class Patrol final : private WatchListener {
     const FolderMap& folders() const { return folders_; }
     /// The hot folder itself is gone, or another one lies on its path: open it anew.
     bool lost() const { return lost_; }
+    void lose() { lost_ = true; }
     bool scanning() const { return current_.has_value() || !waiting_.empty(); }
     std::string_view way() const;            // "inotify", "poll", or "inotify+poll"
     const std::string& detail() const { return detail_; }
