@@ -208,10 +208,12 @@ Task<Result<bool>> Hotfolder::look_some(Cancel& stop) {
     auto run_batch = [&batch] { return batch.run(); };
     co_await offload(context_.loop, run_batch);
     const Instant now = context_.loop.clock().now();
+    const bool refused = table_->refused() > 0;
     for (std::size_t i = 0; i < looks.size(); ++i) {
         table_->report(looks[i], batch.results[i].outcome, now);
         if (batch.results[i].astray) rejected(requests[i].id);
     }
+    tell_of_refused(refused);
     if (!batch.synced) {
         // Claimed, but a power failure may undo it: nobody is told before it is sure.
         for (const LookRequest& request : requests) rejected(request.id);

@@ -79,6 +79,8 @@ class Hotfolder final : public Source {
     Task<void> return_refused(Cancel& stop);
     Task<void> rest(Cancel& stop);
     void trouble(const Error& error);
+    void tell_of_refused(bool before);
+    std::string refused_detail() const;
     void answered(Item item, Admission admission);
     void rejected(const std::string& id);
     void recover_later();

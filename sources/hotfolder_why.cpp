@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "reactor/base/log.h"
 #include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
 #include "sources/folder_probe.h"
@@ -68,12 +69,35 @@ Json Hotfolder::status() const {
     Json row{{"ok", trouble.empty()}, {"detail", trouble}, {"duplicates", duplicates_seen_}};
     if (!patrol_ || !table_) return row;
     if (trouble.empty()) row["detail"] = patrol_->detail();
+    row["refused"] = table_->refused();
+    if (trouble.empty() && table_->refused() > 0) {
+        row["ok"] = false;
+        row["detail"] = refused_detail();
+    }
     row["watch"] = patrol_->way();
     row["folders"] = patrol_->folders().size();
     row["settling"] = table_->size() - table_->stuck();
     row["stuck"] = table_->stuck();
     row["scanning"] = patrol_->scanning();
     return row;
+}
+
+/// How many files are refused, one by name, and the remedy.
+std::string Hotfolder::refused_detail() const {
+    const auto& [key, candidate] = table_->a_refused();
+    const std::string* subfolder = patrol_->folders().path(key.dir);
+    const std::string name = join_relative(subfolder ? *subfolder : "", key.name);
+    const std::size_t others = table_->refused() - 1;
+    return fmt::format("{}{} cannot be taken: {}", escape_name(name),
+                       others > 0 ? fmt::format(" and {} more", others) : "",
+                       reason_of(candidate, rules_).second);
+}
+
+void Hotfolder::tell_of_refused(bool before) {
+    if (before || table_->refused() == 0) return;
+    log::warning("hotfolder.refused", Json{{"pipeline", context_.pipeline},
+                                           {"folder", rules_.folder},
+                                           {"reason", refused_detail()}});
 }
 
 Why Hotfolder::explain(const Candidate& candidate) const {

@@ -223,6 +223,7 @@ bool SettleTable::make_room() {
 
 void SettleTable::erase(Entry& entry) {
     unfile(entry);
+    refused_.erase(&entry);
     if (rules_.marker.set()) {
         const auto [from, to] = markers_.equal_range(rules_.marker.path_for(entry.first.name));
         markers_.erase(std::find_if(from, to, [&](const auto& m) { return m.second == &entry; }));
@@ -250,6 +251,7 @@ void SettleTable::unfile(Entry& entry) {
 /// A sign of the file: what was known of it no longer counts.
 void SettleTable::restart(Entry& entry, Sign sign, Instant now) {
     unfile(entry);
+    refused_.erase(&entry);
     Candidate& candidate = entry.second;
     candidate.quiet_from = now;
     candidate.since = now;
@@ -270,6 +272,7 @@ void SettleTable::settle(Entry& entry, Finding reason, Instant now) {
     Candidate& candidate = entry.second;
     if (candidate.reason != reason) candidate.since = now;
     candidate.reason = reason;
+    refused_.erase(&entry);
     const Duration quiet = candidate.promised     ? Duration(0)
                            : candidate.unprovable ? std::max(rules_.settle, kUnproven)
                                                   : rules_.settle;
@@ -284,6 +287,9 @@ void SettleTable::stick(Entry& entry, Finding why, int error, Instant now) {
     }
     candidate.reason = why;
     candidate.error = error;
+    const bool refused = why == Finding::denied || why == Finding::broken;
+    if (refused) refused_.insert(&entry);
+    if (!refused) refused_.erase(&entry);
     if (why == Finding::writing) {
         candidate.was_writing = true;
         candidate.quiet_from = now;

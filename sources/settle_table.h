@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "reactor/base/clock.h"
@@ -55,6 +56,9 @@ class SettleTable {
     const Candidate* find(DirId dir, std::string_view name) const;
     /// How many wait for something other than time: open writers, markers, permissions.
     std::size_t stuck() const { return stuck_; }
+    /// How many may not be read or moved, and one of them.
+    std::size_t refused() const { return refused_.size(); }
+    const std::pair<const CandidateKey, Candidate>& a_refused() const { return **refused_.begin(); }
 
   private:
     using Entries =
@@ -86,6 +90,7 @@ class SettleTable {
     std::set<Entry*, ByDue> due_;      // all but those being looked at
     std::set<Entry*, ByOrder> order_;  // settling ones, when ordered
     std::unordered_multimap<std::string, Entry*> markers_;
+    std::unordered_set<const Entry*> refused_;
     std::size_t stuck_ = 0;
     std::uint64_t next_ = 0;
     bool filling_ = false;

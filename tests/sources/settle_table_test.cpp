@@ -56,6 +56,26 @@ FileSample modified(std::int64_t mtime) {
     return sample;
 }
 
+TEST(SettleTable, CountsWhatIsRefusedUntilItIsNot) {
+    Table t;
+    t.sight("a", Sign::moved_in);
+    t.sight("b", Sign::moved_in);
+    EXPECT_EQ(t.look(Finding::denied), "a b");
+    EXPECT_EQ(t.table.refused(), 2u);
+    t.sight("a", Sign::moved_in);  // another one of its name
+    EXPECT_EQ(t.table.refused(), 1u);
+    EXPECT_EQ(t.table.a_refused().first.name, "b");
+    t.pass(seconds(5));
+    EXPECT_EQ(t.look(Finding::marker_missing), "b a");
+    EXPECT_EQ(t.table.refused(), 0u);
+    t.pass(seconds(5));
+    EXPECT_EQ(t.look(Finding::broken), "b a");
+    EXPECT_EQ(t.table.refused(), 2u);
+    t.pass(seconds(60));
+    EXPECT_EQ(t.look(Finding::gone), "b a");
+    EXPECT_EQ(t.table.refused(), 0u);
+}
+
 TEST(SettleTable, AMovedInFileIsReadyAtOnce) {
     Table t;
     t.sight("a", Sign::moved_in);
