@@ -156,7 +156,7 @@ Task<void> Hotfolder::rest(Cancel& stop) {
 }
 
 void Hotfolder::resume() {
-    paused_ = false;
+    paused_.reset();
     resumed_.wake_all();
     bell_.ring();
 }
@@ -200,8 +200,10 @@ std::vector<LookRequest> Hotfolder::requests_for(const std::vector<Look>& looks)
 }
 
 Task<Result<bool>> Hotfolder::look_some(Cancel& stop) {
+    // What is claimed has left its place: no more than may be on its way at once.
+    const std::size_t most = std::min(limits::kFileBatch, context_.out.capacity());
     const std::vector<Look> looks =
-        table_->take(context_.loop.clock().now(), limits::kFileBatch, !paused_);
+        table_->take(context_.loop.clock().now(), most, !paused_);
     if (looks.empty()) co_return false;
     const std::vector<LookRequest> requests = requests_for(looks);
     Batch batch{premises_, rules_.look, requests, {}, {}};

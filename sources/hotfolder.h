@@ -29,7 +29,7 @@ class Hotfolder final : public Source {
     Hotfolder(HotfolderRules rules, const SourceContext& context);
 
     Task<Result<void>> run(Cancel& stop) override;
-    void pause() override { paused_ = true; }
+    void pause(PauseReason why) override { paused_ = why; }
     void resume() override;
     Task<Result<void>> settle(std::vector<Settlement>& ended, Cancel& cancel) override;
     Task<Result<void>> recall(Event event, Cancel& cancel) override;
@@ -97,7 +97,7 @@ class Hotfolder final : public Source {
     Why explain_refusal(const std::string& relative, unsigned mode) const;
     Why explain_present(const std::string& relative) const;
     Task<Why> explain_file(std::string path, std::string relative);
-    std::string paused_detail() const;
+    Why explain_pause() const;
 
     const HotfolderRules rules_;
     const SourceContext context_;
@@ -117,7 +117,7 @@ class Hotfolder final : public Source {
     std::string trouble_;
     std::string left_;  // why an original could not be put away
     std::optional<Instant> recover_at_;
-    bool paused_ = false;
+    std::optional<PauseReason> paused_;
 };
 
 }  // namespace hotfolder

@@ -102,12 +102,10 @@ void Hotfolder::tell_of_refused(bool before) {
 
 Why Hotfolder::explain(const Candidate& candidate) const {
     auto [reason, detail] = reason_of(candidate, rules_);
-    if (paused_) {
-        reason = "paused";
-        detail = paused_detail();
-    } else if (context_.out.room() == 0) {
-        reason = "queue_full";
-        detail = "limits.waiting jobs are waiting already";
+    if (paused_ || context_.out.room() == 0) {
+        Why pause = explain_pause();
+        reason = std::move(pause.reason);
+        detail = std::move(pause.detail);
     }
     const Instant now = context_.loop.clock().now();
     Why why = answer("waiting", std::move(reason), std::move(detail));
@@ -172,12 +170,16 @@ Why Hotfolder::explain_present(const std::string& relative) const {
         return taken;
     }
     if (!trouble_.empty()) return answer("waiting", "permission", trouble_);
-    if (paused_) return answer("waiting", "paused", paused_detail());
+    if (paused_) return explain_pause();
     return answer("waiting", "settling", "not seen yet; the next scan finds it");
 }
 
-std::string Hotfolder::paused_detail() const {
-    return "the pipeline is paused: musher jobs resume " + context_.pipeline;
+Why Hotfolder::explain_pause() const {
+    if (paused_ == PauseReason::ordered) {
+        return answer("waiting", "paused",
+                      "the pipeline is paused: musher jobs resume " + context_.pipeline);
+    }
+    return answer("waiting", "queue_full", "limits.waiting jobs are waiting already");
 }
 
 Task<Why> Hotfolder::why(std::string path, Cancel& cancel) {

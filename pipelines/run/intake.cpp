@@ -10,6 +10,13 @@
 namespace musher {
 
 namespace {
+/// What is on its way into the queue has left its place already: not more than the queue takes.
+std::size_t most_under_way(const Program& program) {
+    const int waiting = program.config().limits.waiting;  // 0: no limit
+    return waiting > 0 ? std::min(static_cast<std::size_t>(waiting), limits::kFileBatch)
+                       : limits::kFileBatch;
+}
+
 constexpr std::int64_t kDateStepMs = 60'000;  // every zone's midnight is on a full minute
 
 std::string scalar_text(const Json& value) {
@@ -41,12 +48,12 @@ Result<Wishes> evaluate(const Program& program, const Bindings& view) {
 }  // namespace
 
 Intake::Intake(const Surroundings& around, const std::shared_ptr<const Program>& program,
-               JobQueue& queue, std::function<void()> on_put)
+               JobQueue& queue, Listener listener)
     : around_(around),
       program_(program),
       queue_(queue),
-      on_put_(std::move(on_put)),
-      channel_(around.loop.ready(), limits::kFileBatch),
+      listener_(std::move(listener)),
+      channel_(around.loop.ready(), most_under_way(*program)),
       room_(around.loop.ready()) {}
 
 Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedupe) const {
@@ -127,7 +134,11 @@ Task<void> Intake::admit(std::vector<Delivery> batch, Cancel& stop) {
     }
     for (Waiting& left : waiting) left.ticket->rejected(stop.error());
     trouble_.clear();
-    full_ = false;
+    set_full(false);
+}
+
+void Intake::set_full(bool full) {
+    if (std::exchange(full_, full) != full) listener_.on_full();
 }
 
 Task<std::vector<Intake::Waiting>> Intake::store(std::vector<Waiting> waiting, Cancel& stop) {
@@ -155,9 +166,9 @@ Task<std::vector<Intake::Waiting>> Intake::store(std::vector<Waiting> waiting, C
         const bool duplicate = (*codes)[i] == PutCode::known_dedupe;
         waiting[i].ticket->accepted(duplicate ? Admission::duplicate : Admission::stored);
     }
-    full_ = !left.empty();
+    set_full(!left.empty());
     trouble_.clear();
-    if (stored) on_put_();
+    if (stored) listener_.on_put();
     co_return left;
 }
 

@@ -15,9 +15,13 @@ namespace musher {
 /// One per pipeline. A ticket is accepted only after the queue said so. Loop thread only.
 class Intake {
   public:
-    /// `program` is read anew for each batch; `on_put` is called after jobs were stored.
+    struct Listener {
+        std::function<void()> on_put;   // jobs were stored
+        std::function<void()> on_full;  // queue_full() changed
+    };
+    /// `program` is read anew for each batch.
     Intake(const Surroundings& around, const std::shared_ptr<const Program>& program,
-           JobQueue& queue, std::function<void()> on_put);
+           JobQueue& queue, Listener listener);
 
     /// Where the source sends; full means: wait.
     Channel<Delivery>& channel() { return channel_; }
@@ -41,11 +45,12 @@ class Intake {
     Task<void> admit(std::vector<Delivery> batch, Cancel& stop);
     Task<std::vector<Waiting>> store(std::vector<Waiting> waiting, Cancel& stop);
     Task<void> pause_for_room(int tries, Cancel& stop);
+    void set_full(bool full);
 
     const Surroundings& around_;
     const std::shared_ptr<const Program>& program_;
     JobQueue& queue_;
-    std::function<void()> on_put_;
+    Listener listener_;
     Channel<Delivery> channel_;
     Waiters room_;
     std::string trouble_;

@@ -24,7 +24,8 @@ Pipeline::Pipeline(const Surroundings& around, std::shared_ptr<const Program> pr
       program_(std::move(program)),
       queue_(std::move(queue)),
       ledger_(*queue_),
-      intake_(around, program_, *queue_, [this] { dispatcher_.wake(); }),
+      intake_(around, program_, *queue_,
+              Intake::Listener{[this] { dispatcher_.wake(); }, [this] { steer_source(); }}),
       dispatcher_(around, program_, *queue_, parent,
                   [this](std::vector<Settlement> batch) { settled(std::move(batch)); }),
       scope_(program_->config().name, around.loop.ready(), around.loop.clock(), parent),
@@ -144,11 +145,17 @@ Task<void> Pipeline::read_pause(Cancel& stop) {
 void Pipeline::follow_pause(bool paused) {
     if (paused == paused_) return;
     paused_ = paused;
-    if (paused) {
-        source_->pause();
+    steer_source();
+    if (!paused) dispatcher_.wake();
+}
+
+void Pipeline::steer_source() {
+    if (paused_) {
+        source_->pause(PauseReason::ordered);
+    } else if (intake_.queue_full()) {
+        source_->pause(PauseReason::queue_full);
     } else {
         source_->resume();
-        dispatcher_.wake();
     }
 }
 

@@ -71,6 +71,7 @@ class Pipeline {
     Task<Result<void>> open_queue(Cancel& stop);
     Task<void> run_source(Cancel& stop);
     void settled(std::vector<Settlement> batch);
+    void steer_source();
     void ask_for_pause();
     Task<void> read_pause(Cancel& stop);
 

@@ -39,6 +39,9 @@ struct SourceContext {
     std::string node;                   // this reactor's UUID
 };
 
+/// Somebody paused the pipeline, or limits.waiting jobs are in its queue.
+enum class PauseReason { ordered, queue_full };
+
 /// The answer to `musher why PATH`; empty state means "not mine".
 struct Why {
     std::string state;       // waiting, taken, done, dead, ignored, gone
@@ -56,8 +59,9 @@ class Source {
     /// Works until `stop`; returns `cancelled` then. A fault that passes by itself (a folder not
     /// mounted, a server down) is shown in status() and retried inside, not returned.
     virtual Task<Result<void>> run(Cancel& stop) = 0;
-    /// No new events after pause() returns; what is in `out` already still goes. Both idempotent.
-    virtual void pause() = 0;
+    /// No new events after pause() returns, and what they are made of stays where it is; what is
+    /// in `out` already still goes. Both idempotent; a second pause() changes the reason.
+    virtual void pause(PauseReason why) = 0;
     virtual void resume() = 0;
     /// Finishes events whose jobs ended, each for itself; idempotent. What is finished is taken
     /// out of `ended`; on error the rest is left in it, to be tried again. Nothing is lost:

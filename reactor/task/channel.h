@@ -58,6 +58,7 @@ class Channel {
     }
 
     std::size_t size() const { return items_.size(); }
+    std::size_t capacity() const { return capacity_; }
     std::size_t room() const { return items_.size() < capacity_ ? capacity_ - items_.size() : 0; }
     bool closed() const { return closed_; }
 

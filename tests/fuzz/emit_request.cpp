@@ -36,7 +36,7 @@ class Stage {
     }
 
     void rehearse(Json facts) {
-        const Intake intake(around_, program_, queue_, [] {});
+        const Intake intake(around_, program_, queue_, Intake::Listener{[] {}, [] {}});
         Result<Event> event;
         loop_.run(make_event(loop_, std::move(facts), event));
         if (!event) return;

@@ -109,8 +109,8 @@ Task<void> pauses(Loop& loop, World& world) {
     world.rig->happen("a");
     const Words first = co_await life.take(1);
     EXPECT_EQ(first, Words{"a"});
-    life.source().pause();
-    life.source().pause();
+    life.source().pause(PauseReason::ordered);
+    life.source().pause(PauseReason::ordered);
     world.happen({"b", "c"});
     co_await life.pass(std::chrono::seconds(5));
     EXPECT_EQ(life.out().size(), 0u) << "it was paused";
@@ -118,7 +118,7 @@ Task<void> pauses(Loop& loop, World& world) {
     life.source().resume();
     const Words rest = co_await life.take(2);
     EXPECT_EQ(sorted(rest), (Words{"b", "c"}));
-    life.source().pause();
+    life.source().pause(PauseReason::ordered);
     co_await life.stop();
 }
 TEST_P(SourceConformance, PausesAndGoesOn) { over(pauses); }
