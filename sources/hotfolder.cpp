@@ -273,11 +273,14 @@ bool Hotfolder::stands(const LookRequest& request, const Item& item) {
     return true;
 }
 
-Event Hotfolder::event_of(const Item& item) {
+Event Hotfolder::event_of(const Item& item) const {
     Event event;
     event.id = item.id;
     event.kind = "hotfolder";
     event.facts = file_facts(item.file, item.original, item.sample);
+    // A claim lies where nobody else can put another file in its place.
+    const bool stands = item.file == item.original;
+    if (stands && premises_->traits.stable_inodes) event.facts["ino"] = item.sample.ino;
     event.file = item.file;
     event.hops = item.hops;
     return event;

@@ -90,7 +90,7 @@ class Hotfolder final : public Source {
                   int hops);
     const Standing* standing_at(const std::string& original) const;
     bool stands(const LookRequest& request, const Item& item);
-    static Event event_of(const Item& item);
+    Event event_of(const Item& item) const;
     void forget(const Settlement& one);
     void untake(const std::string& original, const std::string& id);
     Why explain(const Candidate& candidate) const;

@@ -33,7 +33,8 @@ Result<Fd> open_body(const std::string& path, const FileIdentity& expected) {
     }
     if (S_ISLNK(info.st_mode)) return changed(path, " is a link");
     if (!S_ISREG(info.st_mode)) return changed(path, " is no regular file");
-    if (expected.ino != 0 && (info.st_ino != expected.ino || info.st_dev != expected.dev)) {
+    const bool other_device = expected.dev != 0 && info.st_dev != expected.dev;
+    if (expected.ino != 0 && (info.st_ino != expected.ino || other_device)) {
         return changed(path, " is another file than the one that was taken");
     }
     const std::string held = "/proc/self/fd/" + std::to_string(found.get());

@@ -8,7 +8,8 @@
 
 namespace musher {
 
-/// Which file a path named when its event was admitted; zeros where nobody knows.
+/// Which file a path named when its event was admitted; zeros where nobody knows. A device has
+/// another number after another mount, so what shall hold for longer knows the inode only.
 struct FileIdentity {
     std::uint64_t dev = 0;
     std::uint64_t ino = 0;
