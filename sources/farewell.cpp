@@ -191,13 +191,16 @@ std::vector<Result<void>> put_away(const HotfolderRules& rules,
     for (std::size_t i = 0; i < ended.size(); ++i) {
         const Settlement& one = ended[i];
         const bool is_done = one.outcome == musher::Outcome::done;
-        if (is_done && rules.done.way == Farewell::Way::leave) continue;
+        const bool stays = is_done && rules.done.way == Farewell::Way::leave;
         if (one.outcome == musher::Outcome::released) continue;
         if (replaced(one)) {
+            // A step that edits it does so for ever: nothing tells its hand from another's.
             log::warning("hotfolder.original_replaced",
                          Json{{"file", escape_name(one.event.file)},
                               {"job", one.event.id},
                               {"hint", "it stays, and is taken as a new file"}});
+        } else if (stays) {
+            continue;
         } else if (!is_done) {
             answers[i] = put_into_failed(rules, one);
         } else if (rules.done.way == Farewell::Way::remove) {
