@@ -21,6 +21,11 @@ constexpr std::size_t kMostStanding = 200'000;
 constexpr Duration kGuard = seconds(2);
 constexpr Duration kLongestAway = seconds(5);  // between two tries to open the folder
 
+std::string settled_file(const HotfolderRules& rules, const SourceContext& context) {
+    const bool stays = rules.done.way == Farewell::Way::leave && !context.state.empty();
+    return stays ? context.state + "/settled/" + context.pipeline : "";
+}
+
 struct Batch {
     std::shared_ptr<const Premises> premises;
     const LookRules& rules;
@@ -52,7 +57,8 @@ Hotfolder::Hotfolder(HotfolderRules rules, const SourceContext& context)
     : rules_(std::move(rules)),
       context_(context),
       bell_(context.loop.ready()),
-      resumed_(context.loop.ready()) {}
+      resumed_(context.loop.ready()),
+      settled_(settled_file(rules_, context), limits::kSettledIds) {}
 
 PremisesWish Hotfolder::wish() const {
     PremisesWish wish;
@@ -68,6 +74,7 @@ PremisesWish Hotfolder::wish() const {
 
 Task<Result<void>> Hotfolder::run(Cancel& stop) {
     Backoff backoff(seconds(1), kLongestAway);
+    co_await remember_settled();
     while (!stop.requested()) {
         const PremisesWish asked = wish();
         auto open = [&asked] { return open_premises(asked); };
@@ -137,6 +144,7 @@ Task<Result<void>> Hotfolder::turns(Cancel& stop) {
             MUSHER_CO_DO(co_await recover(false, stop));
         }
         co_await return_refused(stop);
+        co_await save_settled();
         const bool scanned = co_await patrol_->scan_some();
         MUSHER_CO_TRY(const bool looked, co_await look_some(stop));
         if (!scanned && !looked) co_await rest(stop);

@@ -13,6 +13,7 @@
 #include "sources/claims.h"
 #include "sources/hotfolder_rules.h"
 #include "sources/patrol.h"
+#include "sources/settled_ids.h"
 #include "sources/settle_table.h"
 
 namespace musher {
@@ -58,6 +59,8 @@ class Hotfolder final : public Source {
     };
 
     PremisesWish wish() const;
+    Task<void> remember_settled();
+    Task<void> save_settled();
     Task<Result<void>> work(Cancel& stop);
     Task<Result<void>> turns(Cancel& stop);
     Task<void> guard(Cancel& over);
@@ -113,10 +116,12 @@ class Hotfolder final : public Source {
     std::unordered_set<std::string> admitting_;  // sent; not in the queue or back in place yet
     std::unordered_set<std::string> suspects_;   // claims that no job was found for
     std::unordered_set<std::string> leaving_;    // being put away
+    SettledIds settled_;
     std::uint64_t duplicates_seen_ = 0;
     std::string trouble_;
     std::string left_;  // why an original could not be put away
     std::optional<Instant> recover_at_;
+    std::string unsaved_;  // why settled_ is not on the disk
     std::optional<PauseReason> paused_;
 };
 

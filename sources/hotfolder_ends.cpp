@@ -96,6 +96,10 @@ void Hotfolder::forget(const Settlement& one) {
     untake(absolute(relative), one.event.id);
     const bool stays =
         rules_.done.way == Farewell::Way::leave && one.outcome == musher::Outcome::done;
+    if (stays) {
+        settled_.add(one.event.id);
+        bell_.ring();
+    }
     const Standing* standing = standing_at(absolute(relative));
     if (stays || !standing || standing->id != one.event.id) return;
     const auto [subfolder, name] = split_relative(relative);
@@ -130,6 +134,7 @@ Task<void> Hotfolder::return_refused(Cancel& stop) {
                                               {"hint", "`dedupe` knows a job of its value"}});
         ++duplicates_seen_;
         admitting_.erase(item.id);
+        if (rules_.done.way == Farewell::Way::leave) continue;
         Settlement& one = over.emplace_back();
         one.event = event_of(item);
         if (rules_.done.way != Farewell::Way::remove) continue;

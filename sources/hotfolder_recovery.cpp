@@ -89,9 +89,19 @@ Task<Result<void>> Hotfolder::recover(bool at_start, Cancel& stop) {
 }
 
 Task<Result<std::vector<Presence>>> Hotfolder::ask(const std::vector<Item>& items, Cancel& stop) {
+    std::vector<Presence> known(items.size(), Presence::done);
     std::vector<std::string> ids;
-    for (const Item& item : items) ids.push_back(item.id);
-    co_return co_await context_.ledger.find(std::move(ids), stop);
+    std::vector<std::size_t> asked;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (settled_.knows(items[i].id)) continue;
+        ids.push_back(items[i].id);
+        asked.push_back(i);
+    }
+    if (ids.empty()) co_return known;
+    MUSHER_CO_TRY(const std::vector<Presence> found,
+                  co_await context_.ledger.find(std::move(ids), stop));
+    for (std::size_t i = 0; i < asked.size(); ++i) known[asked[i]] = found[i];
+    co_return known;
 }
 
 Task<Result<void>> Hotfolder::recover_some(std::vector<Item> items, Cancel& stop) {
@@ -112,6 +122,7 @@ Task<Result<void>> Hotfolder::act(std::vector<Item> items, std::vector<Presence>
             taken_[item.original] = item.id;
         } else if (known[i] == Presence::done && rules_.done.way == Farewell::Way::leave) {
             untake(item.original, item.id);
+            settled_.add(item.id);
         } else {
             MUSHER_CO_TRY(Settlement ended, co_await context_.ledger.settlement(item.id, stop));
             finished.push_back(std::move(ended));
@@ -125,6 +136,32 @@ Task<Result<void>> Hotfolder::act(std::vector<Item> items, std::vector<Presence>
     };
     if (!fresh.empty()) co_await offload(context_.loop, look);
     co_return co_await emit(std::move(fresh), stop);
+}
+
+Task<void> Hotfolder::remember_settled() {
+    auto read = [this] { return settled_.read(); };
+    Result<SettledIds::Generations> found = co_await offload(context_.loop, read);
+    if (found) settled_.adopt(std::move(*found));
+    if (!found) {
+        log::warning("hotfolder.forgetful", Json{{"pipeline", context_.pipeline},
+                                                 {"reason", found.error().text()}});
+    }
+}
+
+Task<void> Hotfolder::save_settled() {
+    if (!settled_.unsaved()) co_return;
+    SettledIds::Batch batch = settled_.take();
+    // Forgotten, those that are still there are asked for: so they move to the new generation.
+    if (batch.last) standing_.clear();
+    auto write = [this, &batch] { return settled_.write(batch); };
+    const Result<void> written = co_await offload(context_.loop, write);
+    const std::string why = written ? std::string() : written.error().text();
+    if (!written) settled_.put_back(std::move(batch));
+    if (!written && unsaved_.empty()) {
+        log::warning("hotfolder.forgetful",
+                     Json{{"pipeline", context_.pipeline}, {"reason", why}});
+    }
+    unsaved_ = why;
 }
 
 void Hotfolder::untake(const std::string& original, const std::string& id) {

@@ -123,6 +123,7 @@ Result<void> Reactor::State::look_around() {
     around.environment = daemon.environment;
     around.vars = daemon.vars;
     around.timezone = daemon.timezone;
+    around.state = daemon.state;
     around.scratch_root = daemon.state + "/scratch";
     const std::string file = daemon.state + "/node";
     MUSHER_TRY(around.node, read_small_file(file, 100));

@@ -20,6 +20,7 @@ struct Surroundings {
     Pool& pool;                         // live clients that steps share
     Json environment = Json::object();  // seen as env
     Json vars = Json::object();
+    std::string state;                  // the state directory
     std::string scratch_root;           // <state>/scratch
     std::string timezone = "UTC";
     std::string node;                   // UUID of this state directory

@@ -21,6 +21,7 @@ inline constexpr std::size_t kOutputBytes = 64 << 10;    // exec output kept wit
 inline constexpr std::size_t kScanWindow = 4096;         // directory entries in memory at a scan
 inline constexpr std::size_t kOrderWindow = 100'000;     // entries that `order:` sorts exactly
 inline constexpr std::size_t kFileBatch = 256;           // renames per group commit
+inline constexpr std::size_t kSettledIds = 500'000;      // of one generation, see SettledIds
 inline constexpr std::size_t kSocketPath = 107;          // bytes of a unix socket's path
 inline constexpr int kHops = 8;                          // a file's own output read as input
 inline constexpr int kStalls = 2;                        // lease losses before `poison`

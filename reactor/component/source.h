@@ -37,6 +37,7 @@ struct SourceContext {
     Ledger& ledger;
     const Connections& connections;
     std::string node;                   // this reactor's UUID
+    std::string state = {};             // its state directory; empty: nothing is kept
 };
 
 /// Somebody paused the pipeline, or limits.waiting jobs are in its queue.
