@@ -76,7 +76,7 @@ Json read_story(std::string_view lines) {
     static const Json whole{{"time", nullptr}, {"what", ""},   {"step", ""},
                             {"attempt", 0},    {"took_ms", 0}, {"detail", ""}};
     Json all = Json::array();
-    each_line(lines, [&](Json attempt) {
+    each_line(lines, [&](const Json& attempt) {
         if (!attempt.is_array()) return;
         for (const Json& told : attempt) {
             if (!told.is_object()) continue;

@@ -20,11 +20,11 @@ bool holds_jobs(const QueueStats& stats) {
 
 std::string free_name(const std::string& queue, const QueueServer& server,
                       std::set<std::string>& taken) {
-    const std::string pipeline = parts_of(queue).first;
+    std::string pipeline = parts_of(queue).first;
     if (taken.insert(pipeline).second) return pipeline;
     if (taken.insert(queue).second) return queue;
     // The same queue on two servers: its pipeline has moved from one to the other.
-    const std::string connection = server.connection();
+    const std::string& connection = server.connection();
     return pipeline + "@" + (connection.empty() ? "queue" : connection);
 }
 }  // namespace

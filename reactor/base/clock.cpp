@@ -165,7 +165,7 @@ Result<std::int64_t> parse_time(std::string_view text) {
     }
     parts.tm_year -= 1900;
     parts.tm_mon -= 1;
-    return (static_cast<std::int64_t>(timegm(&parts)) - offset * 60) * 1000 + ms;
+    return (static_cast<std::int64_t>(timegm(&parts)) - std::int64_t{60} * offset) * 1000 + ms;
 }
 
 Result<std::string> format_local(std::int64_t wall_ms, const std::string& zone,
