@@ -36,7 +36,8 @@ struct PremisesWish {
 /// created: it may be a mount point waiting for its mount.
 Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish);
 
-/// False when the path leads elsewhere by now: unmounted, mounted over, renamed. Pool threads.
+/// False when the path leads elsewhere by now: unmounted, mounted over, renamed. Pool
+/// threads; any where the folder is local.
 bool still_there(const Premises& premises);
 
 }  // namespace musher::hotfolder
