@@ -33,9 +33,9 @@ void read_settings(const Value& root, const std::string& text, std::vector<Probl
 }  // namespace
 
 void configuration(std::string_view bytes) {
-    static const test::TempDir* const kDir = new test::TempDir;
+    static const test::TempDir dir;
     const std::string text(bytes);
-    const std::string file = *kDir / "p.yml";
+    const std::string file = dir / "p.yml";
     std::vector<Problem> problems;
     const std::optional<Value> root = parse_yaml(text, file, problems);
     if (root && is_daemon_tree(*root)) return read_settings(*root, text, std::move(problems));
