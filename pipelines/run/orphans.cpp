@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "pipelines/run/pipeline_row.h"
+
 namespace musher {
 
 namespace {
@@ -56,24 +58,14 @@ Task<void> Orphans::close() {
 }
 
 Json orphan_row(const Orphan& orphan) {
-    const QueueStats& counts = orphan.stats;
     const bool files = orphan.queue->name().find('@') != std::string::npos;
     const std::string remedy =
         files ? "; musher jobs release " + orphan.name + " puts the files of waiting jobs back"
               : "";
-    return Json{{"name", orphan.name},
-                {"state", "orphaned"},
-                {"revision", 0},
-                {"source", {{"kind", nullptr}, {"ok", false}, {"detail", "its file is gone"}}},
-                {"waiting", counts.waiting},
-                {"delayed", counts.delayed},
-                {"running", counts.running},
-                {"done", counts.done},
-                {"dead", counts.dead},
-                {"oldest_ms", counts.oldest_ms},
-                {"held", nullptr},
-                {"problem",
-                 fmt::format("no pipeline works on the queue {}{}", orphan.queue->name(), remedy)}};
+    Json source{{"kind", nullptr}, {"ok", false}, {"detail", "its file is gone"}};
+    return pipeline_row(
+        orphan.name, "orphaned", std::move(source), orphan.stats,
+        fmt::format("no pipeline works on the queue {}{}", orphan.queue->name(), remedy));
 }
 
 }  // namespace musher

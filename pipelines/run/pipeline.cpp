@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "pipelines/run/pipeline_row.h"
 #include "pipelines/run/settlement.h"
 #include "reactor/base/backoff.h"
 #include "reactor/base/log.h"
@@ -186,18 +187,8 @@ Json Pipeline::status(const Result<QueueStats>& stats) const {
     if (paused_ || counts.paused) state = "paused";
     if (hold.active()) state = "held";
     const std::string trouble = stats ? problem() : stats.error().text();
-    Json row{{"name", name()},
-             {"state", state},
-             {"revision", program_->revision()},
-             {"source", std::move(source)},
-             {"waiting", counts.waiting},
-             {"delayed", counts.delayed},
-             {"running", counts.running},
-             {"done", counts.done},
-             {"dead", counts.dead},
-             {"oldest_ms", counts.oldest_ms},
-             {"held", nullptr},
-             {"problem", trouble.empty() ? Json(nullptr) : Json(trouble)}};
+    Json row = pipeline_row(name(), state, std::move(source), counts, trouble);
+    row["revision"] = program_->revision();
     if (hold.active()) {
         row["held"] = Json{{"sink", hold.sink()},
                            {"reason", hold.reason()},
