@@ -124,17 +124,13 @@ Task<void> Hotfolder::guard(Cancel& over) {
     const std::shared_ptr<const Premises> premises = premises_;
     auto look = [&premises] { return still_there(*premises); };
     for (;;) {
-        // All folders at the same moments, and a local one's path is in memory: an idle process
-        // wakes up once for all of them.
+        // All folders at the same moments, and a folder that is there is mostly known to be: an
+        // idle process wakes up once for all of them.
         const Duration since = context_.loop.clock().now().time_since_epoch() % kGuard;
         const Result<void> slept = co_await context_.loop.timers().sleep(kGuard - since, over);
         if (!slept) co_return;
-        bool there = true;
-        if (premises->traits.events) {
-            there = look();
-        } else {
-            there = co_await offload(context_.loop, look);
-        }
+        bool there = known_there(*premises);
+        if (!there) there = co_await offload(context_.loop, look);
         if (there || over.requested()) continue;
         // Now, since the others may be waiting for a queue that is full.
         trouble(Error(Errc::not_found, rules_.folder + " is gone, or another folder lies there"));

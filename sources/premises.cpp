@@ -1,7 +1,12 @@
 #include "sources/premises.h"
 
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -105,6 +110,23 @@ bool still_there(const Premises& premises) {
     struct stat status{};
     return ::stat(premises.folder.c_str(), &status) == 0 &&
            sample_of(status).same_inode(premises.identity);
+}
+
+bool known_there(const Premises& premises) {
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_CACHED;
+    const long opened =
+        ::syscall(SYS_openat2, AT_FDCWD, premises.folder.c_str(), &how, sizeof how);
+    const Fd at(static_cast<int>(opened));
+    struct statx status{};
+    if (!at || ::statx(at.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
+        return false;
+    }
+    FileSample now;
+    now.dev = ::makedev(status.stx_dev_major, status.stx_dev_minor);
+    now.ino = status.stx_ino;
+    return now.same_inode(premises.identity);
 }
 
 }  // namespace musher::hotfolder

@@ -37,7 +37,10 @@ struct PremisesWish {
 Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish);
 
 /// False when the path leads elsewhere by now: unmounted, mounted over, renamed. Pool
-/// threads; any where the folder is local.
+/// threads.
 bool still_there(const Premises& premises);
+/// The same by what the kernel has in memory, without a wait for a disk or a server; any thread.
+/// False: it would have to look, ask still_there().
+bool known_there(const Premises& premises);
 
 }  // namespace musher::hotfolder

@@ -216,8 +216,14 @@ TEST(Look, NoticesAnotherFolderInItsPlace) {
     EXPECT_TRUE(still_there(*premises));
     fs::rename(folder / "in", folder / "old");
     EXPECT_FALSE(still_there(*premises));
+    EXPECT_FALSE(known_there(*premises));
     fs::create_directory(folder / "in");
     EXPECT_FALSE(still_there(*premises));
+    EXPECT_FALSE(known_there(*premises));
+    fs::remove(folder / "in");
+    fs::rename(folder / "old", folder / "in");
+    EXPECT_TRUE(still_there(*premises));  // and so in the kernel's memory, since 5.12
+    EXPECT_TRUE(known_there(*premises));
 }
 
 // A writer that opens the file between the proof and the rename waits at the lease and is seen:
