@@ -11,8 +11,9 @@ namespace musher {
 
 namespace {
 constexpr Duration kRecent = milliseconds(20);
-/// Acks and claims of one call share its round trip and its sync.
-constexpr std::size_t kMostPrefetch = limits::kQueueBatch;
+/// One batch runs while the queue is asked for the next.
+constexpr std::size_t kMostPrefetch = 2 * limits::kQueueBatch;
+constexpr std::size_t kStartsPerTurn = 16;  // then the sockets are served
 constexpr std::size_t kMostSettling = 1024;
 constexpr Duration kFlush = std::chrono::seconds(5);  // for the last acks, after the last job
 }  // namespace
@@ -86,34 +87,52 @@ bool Dispatcher::beat_due() const {
 
 Task<void> Dispatcher::run(Cancel& stop, Duration grace) {
     while (!stop.requested()) co_await turn(stop);
+    Cancel never;
+    while (asking_) {
+        const Result<void> woken = co_await turn_.wait(never);
+        static_cast<void>(woken);
+    }
     co_await wind_down(grace);
 }
 
+/// The queue is asked first: while it answers, jobs start.
 Task<void> Dispatcher::turn(Cancel& stop) {
     dirty_ = false;
     if (hold_.active()) co_await release_waiting();
-    start_ready();
     if (next_due_ <= around_.loop.clock().now()) look_ = true;
-    const bool cycles = !acks_.empty() || beat_due() || (look_ && wanted() > 0);
-    if (!cycles && !reap_) {
-        co_await idle(stop);
-        co_return;
+    if (!asking_ && (cycle_due() || reap_)) {
+        asking_ = true;
+        scope_.spawn("ask", ask(stop));
     }
-    Result<void> cycled;
-    if (cycles) cycled = co_await cycle(stop);
-    if (cycled && reap_) cycled = co_await reap(stop);
-    if (cycled) {
+    if (start_ready()) {
+        co_await next_turn(around_.loop.ready());
+    } else {
+        co_await idle(stop);
+    }
+}
+
+bool Dispatcher::cycle_due() const {
+    return !acks_.empty() || beat_due() || (look_ && wanted() > 0);
+}
+
+Task<void> Dispatcher::ask(Cancel& stop) {
+    Result<void> answered;
+    if (cycle_due()) answered = co_await cycle(stop);
+    if (answered && reap_) answered = co_await reap(stop);
+    if (answered) {
         backoff_.reset();
         trouble_.clear();
-        co_return;
+    } else {
+        if (trouble_.empty() && !stop.requested()) {
+            log::warning("queue.unreachable",
+                         Json{{"queue", queue_.name()}, {"reason", answered.error().text()}});
+        }
+        trouble_ = answered.error().text();
+        const Result<void> slept = co_await around_.loop.timers().sleep(backoff_.next(), stop);
+        static_cast<void>(slept);
     }
-    if (trouble_.empty() && !stop.requested()) {
-        log::warning("queue.unreachable",
-                     Json{{"queue", queue_.name()}, {"reason", cycled.error().text()}});
-    }
-    trouble_ = cycled.error().text();
-    const Result<void> slept = co_await around_.loop.timers().sleep(backoff_.next(), stop);
-    static_cast<void>(slept);
+    asking_ = false;
+    changed();
 }
 
 /// The first one frees what a dead process of this node held, so it is tried until it succeeds.
@@ -132,11 +151,13 @@ Task<Result<void>> Dispatcher::reap(Cancel& cancel) {
 Task<void> Dispatcher::idle(Cancel& stop) {
     if (dirty_) co_return;
     const Instant now = around_.loop.clock().now();
-    // While no slot is free nothing is claimed, due or not; the end of a job wakes us.
     Instant until = Instant::max();
-    if (hold_.active() && slots_.empty()) until = hold_.probe_at();
-    if (!hold_.active() && wanted() > 0) until = next_due_;
-    if (!slots_.empty()) until = std::min(until, last_beat_ + limits::kBeat);
+    if (!asking_) {  // its end wakes us
+        // While no slot is free nothing is claimed, due or not; the end of a job wakes us.
+        if (hold_.active() && slots_.empty()) until = hold_.probe_at();
+        if (!hold_.active() && wanted() > 0) until = next_due_;
+        if (!slots_.empty()) until = std::min(until, last_beat_ + limits::kBeat);
+    }
     if (running_ < slots_.size() && next_start_ > now) until = std::min(until, next_start_);
     Cancel enough(stop);
     Timers::Alarm alarm(around_.loop.timers());
@@ -152,7 +173,7 @@ Task<void> Dispatcher::idle(Cancel& stop) {
 
 CycleIn Dispatcher::collect() {
     CycleIn in;
-    const std::size_t acks = std::min(acks_.size(), kMostPrefetch);
+    const std::size_t acks = std::min(acks_.size(), limits::kQueueBatch);
     in.acks.assign(acks_.begin(), acks_.begin() + static_cast<std::ptrdiff_t>(acks));
     if (beat_due()) {
         beat_ = false;
@@ -161,7 +182,7 @@ CycleIn Dispatcher::collect() {
             in.beats.push_back(Beat{slot.claim.job.id, slot.claim.token, slot.progress});
         }
     }
-    in.claim = stopping_ ? 0 : std::min(wanted(), kMostPrefetch);
+    in.claim = stopping_ ? 0 : std::min(wanted(), limits::kQueueBatch);
     return in;
 }
 
@@ -240,24 +261,27 @@ void Dispatcher::take_claims(Claimed claimed, std::size_t asked) {
     }
     if (slots_.empty() && !claimed.claims.empty()) last_beat_ = around_.loop.clock().now();
     for (Claim& claim : claimed.claims) slots_.emplace_back(std::move(claim), jobs_);
-    start_ready();
+    if (hold_.active()) start_ready();  // a probe: the next turn would give it back
 }
 
-void Dispatcher::start_ready() {
+bool Dispatcher::start_ready() {
+    std::size_t started = 0;
     const auto parallel = static_cast<std::size_t>(program_->config().limits.parallel);
     const int rate = program_->config().limits.rate;
     for (auto slot = slots_.begin(); slot != slots_.end() && running_ < parallel && !stopping_;) {
         const auto current = slot++;
         if (current->running) continue;
+        if (++started > kStartsPerTurn) return true;
         const Instant now = around_.loop.clock().now();
         if (rate > 0) {
-            if (next_start_ > now) return;
+            if (next_start_ > now) return false;
             next_start_ = std::max(next_start_, now) + Duration(std::chrono::seconds(1)) / rate;
         }
         current->running = true;
         ++running_;
         scope_.spawn(current->claim.job.id, run_job(current));
     }
+    return false;
 }
 
 /// Jobs end by themselves for a while, then by their Cancel; meanwhile what ends is told to the

@@ -58,7 +58,9 @@ class Dispatcher {
     std::size_t prefetch() const;
     std::size_t wanted() const;
     bool beat_due() const;
+    bool cycle_due() const;
     Task<void> turn(Cancel& stop);
+    Task<void> ask(Cancel& stop);
     Task<void> idle(Cancel& stop);
     Task<Result<void>> cycle(Cancel& cancel);
     Task<Result<void>> reap(Cancel& cancel);
@@ -68,7 +70,7 @@ class Dispatcher {
     void take_acks(const std::vector<AckCode>& codes);
     void take_beats(const std::vector<Beat>& beats, const std::vector<BeatCode>& codes);
     void take_claims(Claimed claimed, std::size_t asked);
-    void start_ready();
+    bool start_ready();  // true: there are more
     void changed();
     Task<void> wind_down(Duration grace);
 
@@ -109,6 +111,7 @@ class Dispatcher {
     bool dirty_ = true;               // something changed since the pump last looked
     bool look_ = true;                // the queue may have jobs for us
     bool reap_ = true;
+    bool asking_ = false;             // a call of ask() is on its way
     bool beat_ = false;               // without waiting for limits::kBeat
     bool careful_ = false;            // jobs that stalled are here: none is held that does not run
     bool stopping_ = false;

@@ -32,7 +32,7 @@ Task<void> Dispatcher::run_job(Slots::iterator slot) {
     }
     slots_.erase(slot);
     finished_.push_back(around_.loop.clock().now());
-    if (finished_.size() > limits::kQueueBatch) finished_.pop_front();
+    if (finished_.size() > 2 * limits::kQueueBatch) finished_.pop_front();
     changed();
 }
 
