@@ -177,5 +177,29 @@ TEST(DispatcherFaults, ADueJobWithoutAFreeSlotCostsNothing) {
     test::on_loop(waits_without_spinning);
 }
 
+/// Two attempts may overlap: the first one's reactor was taken for dead and is not.
+Task<void> two_attempts_write(Loop& loop) {
+    Workshop shop(loop);
+    std::vector<std::string> rooms;
+    shop.step("writes", false, [&](StepContext& context) -> Result<StepResult> {
+        rooms.push_back(context.scratch);
+        if (context.attempt == 1) return fail(Errc::failed, "again");
+        return StepResult();
+    });
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.store("1");
+    co_await shop.start(scope, stop);
+    co_await shop.ends(1);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(rooms.size(), 2u);
+    EXPECT_NE(rooms.front(), rooms.back());
+}
+TEST(DispatcherFaults, EachAttemptHasAScratchFolderOfItsOwn) {
+    test::on_loop(two_attempts_write);
+}
+
 }  // namespace
 }  // namespace musher
