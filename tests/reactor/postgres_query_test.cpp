@@ -1,0 +1,224 @@
+// Statements on one link: parameters, results, batches, cancelling, a server that stops answering.
+#include "reactor/base/text.h"
+#include "reactor/drivers/postgres_error.h"
+#include "tests/reactor/postgres_words.h"
+
+namespace musher {
+namespace {
+
+using test::dialled;
+using test::eventually;
+using test::PostgresServer;
+using test::said;
+using Link = std::unique_ptr<PostgresLink>;
+
+Task<void> carries_parameters(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    PostgresParams one;
+    one.emplace_back("it's \"quoted\"; DROP TABLE x -- \\ \xc3\xa9");
+    PostgresStatement echo("SELECT $1::text", one);
+    EXPECT_EQ(co_await said(*link, echo), *one[0]);
+    echo.params[0].reset();
+    EXPECT_EQ(co_await said(*link, echo), "NULL");
+    echo.params[0] = "";
+    EXPECT_EQ(co_await said(*link, echo), "");
+
+    const std::string bytes("\0\x01\xff'\\", 5);
+    PostgresStatement binary("SELECT $1::bytea, length($1::bytea)");
+    binary.params.emplace_back(bytea_text(as_bytes(bytes)));
+    Cancel never;
+    const Result<PostgresResult> got = co_await link->query(binary, never);
+    EXPECT_EQ(bytea_bytes(*got->text(0, 0)).value(), bytes);
+    EXPECT_EQ(got->text(0, 1), "5");
+    constexpr unsigned kByteaOid = 17;
+    EXPECT_EQ(got->type(0), kByteaOid);
+    EXPECT_EQ(got->name(1), "length");
+    EXPECT_EQ(got->column("length"), 1);
+    EXPECT_EQ(got->column("Length"), std::nullopt);
+
+    echo.params[0] = std::string(8 << 20, 'x');  // more than the socket takes at once, both ways
+    EXPECT_EQ((co_await said(*link, echo)).size(), 8u << 20);
+    echo.params[0] = std::string("a\0b", 3);
+    EXPECT_EQ(co_await said(*link, echo),
+              "parameter $1 holds a NUL byte, which a text of postgres cannot");
+}
+TEST(PostgresQuery, CarriesParameters) {
+    PostgresServer server;
+    test::on_loop(carries_parameters, server);
+}
+
+Task<void> gives_results(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    Cancel never;
+    PostgresStatement many("SELECT i, repeat('y', 100) FROM generate_series(1, 10000) i");
+    const Result<PostgresResult> rows = co_await link->query(many, never);
+    EXPECT_EQ(rows->rows(), 10'000);
+    EXPECT_EQ(rows->columns(), 2);
+    EXPECT_EQ(rows->text(9'999, 0), "10000");
+    EXPECT_EQ(rows->affected(), 10'000u);
+    const Result<PostgresResult> made = co_await link->script(
+        "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0)); INSERT INTO t VALUES (1, 1), "
+        "(2, 2)",
+        never);
+    EXPECT_EQ(made->affected(), 2u);
+    EXPECT_EQ(made->command(), "INSERT 0 2");
+    const PostgresStatement twice("INSERT INTO t VALUES (1, 1)");
+    const Result<PostgresResult> refused = co_await link->query(twice, never);
+    EXPECT_EQ(refused.error().code, Errc::conflict);
+    // Not the detail: it quotes the row.
+    EXPECT_EQ(refused.error().text(),
+              "duplicate key value violates unique constraint \"t_pkey\" (23505, table t, "
+              "constraint t_pkey)");
+    const PostgresStatement unknown("SELECT idd FROM t");
+    const Result<PostgresResult> hinted = co_await link->query(unknown, never);
+    EXPECT_EQ(hinted.error().code, Errc::usage);
+    EXPECT_NE(hinted.error().hint.find("t.id"), std::string::npos) << hinted.error().hint;
+    EXPECT_EQ(co_await said(*link, "SELECT 'still here'"), "still here");
+
+    EXPECT_EQ(co_await said(*link, "BEGIN"), "BEGIN");
+    EXPECT_EQ(link->transaction(), PostgresLink::Transaction::open);
+    co_await said(*link, twice);
+    EXPECT_EQ(link->transaction(), PostgresLink::Transaction::failed);
+    const Result<void> lost = co_await link->commit(never);
+    EXPECT_EQ(lost.error().code, Errc::conflict);
+    EXPECT_EQ(link->transaction(), PostgresLink::Transaction::none);
+    const Result<PostgresResult> copy = co_await link->script("COPY t TO STDOUT", never);
+    EXPECT_EQ(copy.error().code, Errc::usage);
+    EXPECT_TRUE(link->broken());
+}
+TEST(PostgresQuery, GivesResultsAndRefusals) {
+    PostgresServer server;
+    test::on_loop(gives_results, server);
+}
+
+Task<void> sends_batches(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    co_await said(*link, "CREATE TABLE t (id int PRIMARY KEY)");
+    Cancel never;
+    std::vector<PostgresStatement> batch;
+    for (int i = 0; i < 500; ++i) {
+        PostgresParams params;
+        params.emplace_back(std::to_string(i));
+        params.emplace_back(std::string(1000, 'z'));
+        batch.emplace_back("INSERT INTO t SELECT $1::int WHERE $2 <> '' RETURNING id", params);
+    }
+    const Result<std::vector<PostgresResult>> all = co_await link->batch(batch, never);
+    EXPECT_EQ(all->size(), 500u);
+    EXPECT_EQ(all->at(499).text(0, 0), "499");
+
+    batch.resize(3, "SELECT 1");
+    batch[0] = "INSERT INTO t VALUES (1000)";
+    batch[1] = "INSERT INTO t VALUES (7)";
+    batch[2] = "INSERT INTO t VALUES (1001)";
+    const Result<std::vector<PostgresResult>> failed = co_await link->batch(batch, never);
+    EXPECT_EQ(failed.error().code, Errc::conflict);
+    EXPECT_EQ(failed.error().context.at(0), "statement 2 of 3");
+    EXPECT_EQ(co_await said(*link, "SELECT count(*) FROM t WHERE id >= 1000"), "0");
+    const std::vector<PostgresStatement> none;
+    const Result<std::vector<PostgresResult>> empty = co_await link->batch(none, never);
+    EXPECT_EQ(empty->size(), 0u);
+}
+TEST(PostgresQuery, SendsBatchesAllOrNothing) {
+    PostgresServer server;
+    test::on_loop(sends_batches, server);
+}
+
+Task<void> cancels(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    for (int round = 0; round < 20; ++round) {
+        Cancel cancel;
+        const Deadline limit(loop.timers(), cancel, milliseconds(5));
+        const PostgresStatement slow("SELECT pg_sleep(60)");
+        const Result<PostgresResult> stopped = co_await link->query(slow, cancel);
+        EXPECT_EQ(stopped.error().code, Errc::timeout);
+        // The same link, and nothing of the cancel request is left for the next statement.
+        EXPECT_EQ(co_await said(*link, "SELECT 'next'"), "next");
+    }
+    Cancel cancel;
+    cancel.request();
+    const PostgresStatement never_sent("CREATE TABLE nothing ()");
+    const Result<PostgresResult> unsent = co_await link->query(never_sent, cancel);
+    EXPECT_EQ(unsent.error().code, Errc::cancelled);
+    EXPECT_EQ(co_await said(*link, "SELECT to_regclass('nothing')"), "NULL");
+    Cancel never;
+    co_await said(*link, "SET statement_timeout = '5ms'");
+    const PostgresStatement slow("SELECT pg_sleep(60)");
+    const Result<PostgresResult> late = co_await link->query(slow, never);
+    EXPECT_EQ(late.error().code, Errc::timeout);
+    EXPECT_NE(late.error().text().find("57014"), std::string::npos);
+}
+TEST(PostgresQuery, CancelsOnTheServer) {
+    PostgresServer server;
+    test::on_loop(cancels, server);
+}
+
+/// A session whose process stands still: the machine at the other end is gone, so to speak.
+Task<void> half_open(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    const Link other = co_await dialled(loop, target);
+    const pid_t frozen = link->backend();
+    ::kill(frozen, SIGSTOP);
+    {
+        Cancel cancel;
+        const Deadline limit(loop.timers(), cancel, milliseconds(20));
+        const Result<PostgresResult> late = co_await link->query("SELECT 1", cancel);
+        EXPECT_EQ(late.error().code, Errc::timeout);
+    }
+    EXPECT_TRUE(link->broken());
+    EXPECT_NE(link->why().text().find("did not answer a cancel request within 3s"),
+              std::string::npos);
+    EXPECT_EQ(loop.watchdog().calls_over(), 0u) << "the loop was held";
+    EXPECT_EQ(co_await said(*other, "SELECT 'alive'"), "alive");
+    ::kill(frozen, SIGCONT);
+}
+TEST(PostgresQuery, DropsAServerThatStoppedAnswering) {
+    PostgresServer server;
+    test::on_loop(half_open, server);
+}
+
+Task<void> hung_up(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link idle = co_await dialled(loop, target);
+    const Link busy = co_await dialled(loop, target);
+    const Link other = co_await dialled(loop, target);
+    Cancel never;
+    const std::string end = "SELECT pg_terminate_backend(" + std::to_string(idle->backend()) + ")";
+    co_await said(*other, end);
+    const Result<void> ended = co_await idle->ended(never);
+    EXPECT_TRUE(ended.has_value());
+    EXPECT_EQ(idle->why().code, Errc::unavailable);
+    EXPECT_EQ(co_await said(*idle, "SELECT 1"), idle->why().text());
+
+    const PostgresStatement suicide("SELECT pg_terminate_backend(pg_backend_pid())");
+    const Result<PostgresResult> last = co_await busy->query(suicide, never);
+    EXPECT_EQ(last.error().code, Errc::unavailable);
+    EXPECT_NE(last.error().text().find("57P01"), std::string::npos) << last.error().text();
+    EXPECT_TRUE(busy->broken());
+}
+TEST(PostgresQuery, NoticesAHangUp) {
+    PostgresServer server;
+    test::on_loop(hung_up, server);
+}
+
+Task<void> read_only(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    co_await said(*link, "SET default_transaction_read_only = on");
+    Cancel never;
+    const PostgresStatement write("CREATE TABLE t ()");
+    const Result<PostgresResult> refused = co_await link->query(write, never);
+    EXPECT_EQ(refused.error().code, Errc::unavailable);
+    EXPECT_TRUE(link->broken());  // the next one is dialled, and may find the primary
+}
+TEST(PostgresQuery, LeavesAServerThatBecameAStandby) {
+    PostgresServer server;
+    test::on_loop(read_only, server);
+}
+
+}  // namespace
+}  // namespace musher
