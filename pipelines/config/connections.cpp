@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pipelines/config/problems.h"
 #include "reactor/base/text.h"
+#include "reactor/drivers/postgres_target.h"
 #include "reactor/drivers/redis_target.h"
 
 namespace musher {
@@ -42,7 +45,8 @@ ConnectionKind postgres_kind() {
             .options = {
                 {.name = "url",
                  .type = Type::text,
-                 .help = "postgresql://user:password@host:port/database, or host=… dbname=…",
+                 .help = "postgresql://user:password@host:port/database, or host=… dbname=…; more "
+                         "of libpq's settings after a ?: sslmode=verify-full&sslrootcert=FILE",
                  .required = true},
                 {.name = "password", .type = Type::secret, .help = "password, if not in url"},
                 {.name = "pool",
@@ -180,6 +184,30 @@ const ConnectionKind* kind_of_connection(const Value::Entry& named,
     }
     return kind;
 }
+
+/// What the driver made of the options as `written`; a warning when a sound URL shows a password.
+template <class Target>
+void report(const Result<Target>& target, std::string_view code, const Value& written,
+            std::vector<Problem>& problems) {
+    const Value* url = written.find("url");
+    if (!target) {
+        add_error(problems, url ? url->at : written.at, code, target.error().message,
+                  target.error().hint);
+    } else if (url && shows_password(*url)) {
+        add_warning(problems, url->at, "literal_secret", "the URL shows its password",
+                    "write the whole URL as !env NAME or !file PATH");
+    }
+}
+
+bool any_faulty(const Value& written) {
+    return std::any_of(written.entries.begin(), written.entries.end(),
+                       [](const Value::Entry& entry) { return entry.value.faulty; });
+}
+
+void check_postgres(const Options& options, const Value& written, std::vector<Problem>& problems) {
+    if (any_faulty(written)) return;
+    report(PostgresTarget::from_options(options.values()), "bad_postgres", written, problems);
+}
 }  // namespace
 
 const std::vector<ConnectionKind>& connection_kinds() {
@@ -196,18 +224,8 @@ const ConnectionKind* find_connection_kind(std::string_view name) {
 }
 
 void check_redis(const Options& options, const Value& written, std::vector<Problem>& problems) {
-    for (const Value::Entry& entry : written.entries) {
-        if (entry.value.faulty) return;
-    }
-    const Value* url = written.find("url");
-    const Result<RedisTarget> target = RedisTarget::from_options(options.values());
-    if (!target) {
-        add_error(problems, url ? url->at : written.at, "bad_redis", target.error().message,
-                  target.error().hint);
-    } else if (url && shows_password(*url)) {
-        add_warning(problems, url->at, "literal_secret", "the URL shows its password",
-                    "write the whole URL as !env NAME or !file PATH");
-    }
+    if (any_faulty(written)) return;
+    report(RedisTarget::from_options(options.values()), "bad_redis", written, problems);
 }
 
 Connections read_connections(const Value& map, std::vector<Problem>& problems) {
@@ -235,6 +253,8 @@ Connections read_connections(const Value& map, std::vector<Problem>& problems) {
         const Value* url = written.find("url");
         if (kind->name == "redis") {
             if (problems.size() == before) check_redis(options, written, problems);
+        } else if (kind->name == "postgres") {
+            if (problems.size() == before) check_postgres(options, written, problems);
         } else if (url && shows_password(*url)) {
             add_warning(problems, url->at, "literal_secret", "the URL shows its password",
                         "write the whole URL as !env NAME or !file PATH");

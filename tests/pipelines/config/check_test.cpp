@@ -106,6 +106,7 @@ TEST_F(CheckTest, NamesEveryStep) {
 TEST_F(CheckTest, ReadsMusherYml) {
     fs::create_directory(folder_ / "pipelines");
     ::setenv("MUSHER_TEST_SECRET", "hunter2", 1);
+    ::setenv("MUSHER_TEST_DATABASE", "postgresql://me:hunter2@db/shop", 1);
     const Configuration read = this->read(R"(version: 1
 state: var
 node: press-1
@@ -119,7 +120,7 @@ sentry_dsn: https://sentry
 sentry_log_level: 30
 connections:
   main: { redis: { url: "unix:/run/redis.sock" } }
-  shop: { postgres: { url: !env MUSHER_TEST_SECRET } }
+  shop: { postgres: { url: !env MUSHER_TEST_DATABASE } }
 environment: { SITE: vienna }
 vars: { a: { b: [1, true, x] }, pw: !env MUSHER_TEST_SECRET }
 )");
@@ -145,7 +146,8 @@ vars: { a: { b: [1, true, x] }, pw: !env MUSHER_TEST_SECRET }
     EXPECT_EQ(daemon.sentry_dsn, "https://sentry");
     EXPECT_EQ(daemon.sentry_level, "warning");
     EXPECT_EQ(daemon.connections.at("shop").kind, "postgres");
-    EXPECT_EQ(daemon.connections.at("shop").options["url"], Json("hunter2"));
+    EXPECT_EQ(daemon.connections.at("shop").options["url"],
+              Json("postgresql://me:hunter2@db/shop"));
     EXPECT_EQ(daemon.vars, (Json{{"a", {{"b", {1, true, "x"}}}}, {"pw", "hunter2"}}));
 }
 

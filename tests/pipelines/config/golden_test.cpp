@@ -44,6 +44,7 @@ class Golden : public testing::TestWithParam<std::string> {
   protected:
     void SetUp() override {
         ::setenv("MUSHER_TEST_SECRET", "hunter2", 1);
+        ::setenv("MUSHER_TEST_DATABASE", "postgresql://me:hunter2@db/shop", 1);
         fs::copy(kRoot / GetParam(), folder_.path(),
                  fs::copy_options::recursive | fs::copy_options::copy_symlinks);
         std::ifstream modes(folder_ / "modes");
