@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <cstdlib>
 #include <ctime>
-#include <filesystem>
-#include <mutex>
+
+#include "reactor/base/zone.h"
 
 namespace musher {
 
@@ -38,34 +37,6 @@ std::string format_time(std::int64_t wall_ms) {
 }
 
 namespace {
-constexpr const char* kLocalZone = ":/etc/localtime";  // what no TZ means
-
-Result<std::tm> local_parts(std::time_t seconds, const std::string& zone) {
-    std::tm parts{};
-    if (zone == "UTC") {
-        gmtime_r(&seconds, &parts);
-        return parts;
-    }
-    std::error_code failed;  // a name too long for a file is no zone either
-    if (zone.empty() || zone.find("..") != std::string::npos || zone.front() == '/' ||
-        !std::filesystem::is_regular_file("/usr/share/zoneinfo/" + zone, failed)) {
-        return fail(Errc::usage, "unknown time zone '" + zone + "'",
-                    "use a name such as Europe/Vienna (needs the package tzdata), or UTC");
-    }
-    // The C library converts for one zone per process: switch under a lock, restore at once. TZ
-    // stays set: adding it anew each time would move the environment under other threads' getenv.
-    static std::mutex guard;
-    const std::lock_guard lock(guard);
-    const char* old = std::getenv("TZ");
-    const std::string saved = old ? old : kLocalZone;
-    setenv("TZ", zone.c_str(), 1);
-    tzset();
-    localtime_r(&seconds, &parts);
-    setenv("TZ", saved.c_str(), 1);
-    tzset();
-    return parts;
-}
-
 struct Unit {
     std::string_view suffix;
     std::uint64_t factor;
@@ -171,13 +142,13 @@ Result<std::int64_t> parse_time(std::string_view text) {
 Result<std::string> format_local(std::int64_t wall_ms, const std::string& zone,
                                  const std::string& format) {
     if (format.size() > 64) return fail(Errc::usage, "a time format has at most 64 bytes");
-    MUSHER_TRY(const std::tm parts, local_parts(static_cast<std::time_t>(wall_ms / 1000), zone));
+    MUSHER_TRY(const std::tm parts, local_time(static_cast<std::time_t>(wall_ms / 1000), zone));
     char text[1024];  // the longest conversion is far under 16 bytes per format byte
     return std::string(text, std::strftime(text, sizeof text, format.c_str(), &parts));
 }
 
 Result<std::string> format_date(std::int64_t wall_ms, const std::string& zone) {
-    MUSHER_TRY(const std::tm parts, local_parts(static_cast<std::time_t>(wall_ms / 1000), zone));
+    MUSHER_TRY(const std::tm parts, local_time(static_cast<std::time_t>(wall_ms / 1000), zone));
     return fmt::format("{:04}-{:02}-{:02}", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday);
 }
 

@@ -35,6 +35,8 @@ class ManualClock final : public Clock {
     Instant now() const override { return now_; }
     std::int64_t wall_ms() const override { return wall_ms_; }
     void advance(Duration by);
+    /// Somebody sets the wall clock; the monotonic one does not notice.
+    void set_wall(std::int64_t wall_ms) { wall_ms_ = wall_ms; }
 
   private:
     Instant now_{std::chrono::hours(1)};
