@@ -2,12 +2,14 @@
 
 #include "sources/farewell.h"
 #include "sources/hotfolder.h"
+#include "sources/timer.h"
 
 namespace musher {
 
 const std::vector<SourceEntry>& source_catalogue() {
     static const std::vector<SourceEntry> kAll = {
         {hotfolder_spec(), make_hotfolder, true, hotfolder::put_back},
+        {timer_spec(), make_timer},
     };
     return kAll;
 }

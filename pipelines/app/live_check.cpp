@@ -146,8 +146,9 @@ Task<void> LiveCheck::source(const PipelineConfig& pipeline) {
     }
     Channel<Delivery> out(loop_.ready(), 1);
     NoLedger ledger;
-    const SourceContext context{loop_, pipeline.name, pipeline.folder,          out,
-                                ledger, read_.daemon.connections, "check --live"};
+    SourceContext context{loop_, pipeline.name, pipeline.folder,          out,
+                          ledger, read_.daemon.connections, "check --live"};
+    context.timezone = read_.daemon.timezone;
     const auto made = pipeline.source->make((*program)->source_options(), context);
     if (!made) {
         blame(pipeline.source_options.at, "bad_source", made.error());

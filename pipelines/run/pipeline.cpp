@@ -38,7 +38,7 @@ Pipeline::~Pipeline() = default;
 Result<void> Pipeline::build() {
     context_.reset(new SourceContext{around_.loop, name(), config().folder, intake_.channel(),
                                      ledger_, around_.connections, around_.node,
-                                     around_.state});
+                                     around_.state, around_.timezone});
     MUSHER_TRY(source_, config().source->make(program_->source_options(), *context_));
     return {};
 }

@@ -38,6 +38,7 @@ struct SourceContext {
     const Connections& connections;
     std::string node;                   // this reactor's UUID
     std::string state = {};             // its state directory; empty: nothing is kept
+    std::string timezone = "UTC";       // musher.yml's
 };
 
 /// Somebody paused the pipeline, or limits.waiting jobs are in its queue.

@@ -19,6 +19,12 @@ struct World {
     const test::NamedSourceRig& named;
     std::unique_ptr<test::SourceRig> rig = named.make();
     TestLedger ledger;
+    test::FastClock fast;
+    Clock& clock() { return rig->clock() ? *rig->clock() : fast; }
+    /// What comes of that which happened while nobody took it.
+    Words left_of(const Words& words) const {
+        return named.has_world ? words : Words{words.back()};
+    }
     void happen(const Words& words) const {
         for (const std::string& word : words) rig->happen(word);
     }
@@ -32,10 +38,74 @@ class SourceConformance : public testing::TestWithParam<test::NamedSourceRig> {
   protected:
     void over(Task<void> (*body)(Loop&, World&)) {
         World world(GetParam());
-        test::FastClock clock;
-        test::on_loop_with(clock, *body, world);
+        test::on_loop_with(world.clock(), *body, world);
     }
 };
+class SourceWithAWorld : public SourceConformance {};
+
+Task<void> each(Loop& loop, World& world) {
+    SourceLife life(loop, world.named, *world.rig, world.ledger);
+    std::set<std::string> ids;
+    for (const char* word : {"a", "b", "c"}) {
+        world.rig->happen(word);
+        const Words came = co_await life.take(1);
+        EXPECT_EQ(came, Words{word});
+        const Event& event = life.events[word];
+        EXPECT_TRUE(ids.insert(event.id).second) << word << " has the id of another";
+        EXPECT_EQ(event.id.size(), 36u);
+        EXPECT_EQ(event.kind, world.named.entry->spec.name);
+    }
+    co_await life.stop();
+}
+TEST_P(SourceConformance, BringsEachThatHappens) { over(each); }
+
+Task<void> stopped_unanswered(Loop& loop, World& world) {
+    std::string id;
+    {
+        SourceLife life(loop, world.named, *world.rig, world.ledger);
+        world.rig->happen("a");
+        const auto sent = [&life] { return life.out().size() > 0; };
+        co_await test::eventually(loop, sent);
+        co_await life.stop();
+    }
+    {
+        SourceLife next(loop, world.named, *world.rig, world.ledger);
+        const Words again = co_await next.take(1);
+        EXPECT_EQ(again, Words{"a"});
+        id = next.events["a"].id;
+        world.ledger.known[id] = Presence::live;
+        co_await next.pass(std::chrono::seconds(2));
+        co_await next.stop();
+    }
+    SourceLife last(loop, world.named, *world.rig, world.ledger);
+    world.rig->happen("b");
+    const Words fresh = co_await last.take(1);
+    EXPECT_EQ(fresh, Words{"b"}) << "what was accepted does not come again";
+    co_await last.stop();
+}
+TEST_P(SourceConformance, BringsAtTheNextStartWhatNobodyAnswered) { over(stopped_unanswered); }
+
+Task<void> over_and_done(Loop& loop, World& world) {
+    SourceLife life(loop, world.named, *world.rig, world.ledger);
+    Cancel never;
+    for (const auto& [word, outcome] : {std::pair{"good", Outcome::done},
+                                        std::pair{"bad", Outcome::dead},
+                                        std::pair{"stopped", Outcome::cancelled}}) {
+        world.rig->happen(word);
+        co_await life.take(1);
+        for (int times = 0; times < 2; ++times) co_await life.settle(word, outcome);
+    }
+    const Event dead = life.events["bad"];
+    for (int times = 0; times < 2; ++times) {
+        const Result<void> back = co_await life.source().recall(dead, never);
+        EXPECT_TRUE(back.has_value()) << back.error().text();
+    }
+    co_await life.settle("bad", Outcome::done);
+    co_await life.pass(std::chrono::seconds(2));
+    EXPECT_EQ(life.out().size(), 0u) << "what has ended does not come again";
+    co_await life.stop();
+}
+TEST_P(SourceConformance, SettlesWhateverTheEnd) { over(over_and_done); }
 
 Task<void> before_and_after(Loop& loop, World& world) {
     const Words before{"a", "b", "c"};
@@ -54,7 +124,7 @@ Task<void> before_and_after(Loop& loop, World& world) {
     }
     co_await life.stop();
 }
-TEST_P(SourceConformance, BringsWhatHappensBeforeAndAfterItsStart) { over(before_and_after); }
+TEST_P(SourceWithAWorld, BringsWhatHappensBeforeAndAfterItsStart) { over(before_and_after); }
 
 Task<void> rejected(Loop& loop, World& world) {
     SourceLife life(loop, world.named, *world.rig, world.ledger);
@@ -80,7 +150,7 @@ Task<void> full(Loop& loop, World& world) {
     EXPECT_EQ(sorted(all), words) << "each once";
     co_await life.stop();
 }
-TEST_P(SourceConformance, WaitsForRoomAndLosesNothing) { over(full); }
+TEST_P(SourceWithAWorld, WaitsForRoomAndLosesNothing) { over(full); }
 
 Task<void> stopped_when_full(Loop& loop, World& world) {
     const Words words{"a", "b", "c", "d", "e"};
@@ -102,7 +172,7 @@ Task<void> stopped_when_full(Loop& loop, World& world) {
     EXPECT_EQ(next.out().size(), 0u) << "what the queue has is not sent again";
     co_await next.stop();
 }
-TEST_P(SourceConformance, StopsWhileItWaitsAndGoesOnAtTheNextStart) { over(stopped_when_full); }
+TEST_P(SourceWithAWorld, StopsWhileItWaitsAndGoesOnAtTheNextStart) { over(stopped_when_full); }
 
 Task<void> pauses(Loop& loop, World& world) {
     SourceLife life(loop, world.named, *world.rig, world.ledger);
@@ -111,13 +181,15 @@ Task<void> pauses(Loop& loop, World& world) {
     EXPECT_EQ(first, Words{"a"});
     life.source().pause(PauseReason::ordered);
     life.source().pause(PauseReason::ordered);
-    world.happen({"b", "c"});
+    const Words meanwhile{"b", "c"};
+    const Words left = world.left_of(meanwhile);
+    world.happen(meanwhile);
     co_await life.pass(std::chrono::seconds(5));
     EXPECT_EQ(life.out().size(), 0u) << "it was paused";
     life.source().resume();
     life.source().resume();
-    const Words rest = co_await life.take(2);
-    EXPECT_EQ(sorted(rest), (Words{"b", "c"}));
+    const Words rest = co_await life.take(left.size());
+    EXPECT_EQ(sorted(rest), left);
     life.source().pause(PauseReason::ordered);
     co_await life.stop();
 }
@@ -155,7 +227,7 @@ Task<void> settles(Loop& loop, World& world) {
     EXPECT_TRUE(world.rig->ended("bad", Outcome::done));
     co_await next.stop();
 }
-TEST_P(SourceConformance, SettlesOnceAndForAllButForAReplay) { over(settles); }
+TEST_P(SourceWithAWorld, SettlesOnceAndForAllButForAReplay) { over(settles); }
 
 Task<void> recovers(Loop& loop, World& world) {
     {
@@ -184,7 +256,7 @@ Task<void> recovers(Loop& loop, World& world) {
     EXPECT_EQ(next.out().size(), 0u);
     co_await next.stop();
 }
-TEST_P(SourceConformance, FinishesAtItsStartWhatACrashLeft) { over(recovers); }
+TEST_P(SourceWithAWorld, FinishesAtItsStartWhatACrashLeft) { over(recovers); }
 
 Task<void> comes_back(Loop& loop, World& world) {
     SourceLife life(loop, world.named, *world.rig, world.ledger);
@@ -206,7 +278,7 @@ Task<void> comes_back(Loop& loop, World& world) {
     EXPECT_TRUE(none.empty()) << none.front().message;
     co_await life.stop();
 }
-TEST_P(SourceConformance, ComesBackWhenTheWorldDoes) { over(comes_back); }
+TEST_P(SourceWithAWorld, ComesBackWhenTheWorldDoes) { over(comes_back); }
 
 Task<void> never_there(Loop& loop, World& world) {
     world.rig->take_away();
@@ -215,10 +287,18 @@ Task<void> never_there(Loop& loop, World& world) {
     co_await test::eventually(loop, unwell);
     co_await life.stop();
 }
-TEST_P(SourceConformance, StopsWhileTheWorldIsAway) { over(never_there); }
+TEST_P(SourceWithAWorld, StopsWhileTheWorldIsAway) { over(never_there); }
 
-INSTANTIATE_TEST_SUITE_P(All, SourceConformance, testing::ValuesIn(test::source_rigs()),
-                         [](const auto& one) { return std::string(one.param.entry->spec.name); });
+std::string name_of(const testing::TestParamInfo<test::NamedSourceRig>& one) {
+    return std::string(one.param.entry->spec.name);
+}
+std::vector<test::NamedSourceRig> with_a_world() {
+    std::vector<test::NamedSourceRig> rigs = test::source_rigs();
+    std::erase_if(rigs, [](const test::NamedSourceRig& rig) { return !rig.has_world; });
+    return rigs;
+}
+INSTANTIATE_TEST_SUITE_P(All, SourceConformance, testing::ValuesIn(test::source_rigs()), name_of);
+INSTANTIATE_TEST_SUITE_P(All, SourceWithAWorld, testing::ValuesIn(with_a_world()), name_of);
 
 TEST(SourceRigs, EverySourceHasOne) {
     for (const SourceEntry& source : source_catalogue()) {

@@ -56,7 +56,8 @@ class SourceLife {
         const Options options =
             decode(named.entry->spec.options, value.value_or(Value()), "source", problems);
         EXPECT_TRUE(problems.empty()) << problems.front().message;
-        const SourceContext context{loop, "conformance", "/", out_, ledger, connections_, "node-1"};
+        SourceContext context{loop, "conformance", "/", out_, ledger, connections_, "node-1"};
+        context.state = rig.state();
         auto made = named.entry->make(options, context);
         EXPECT_TRUE(made.has_value()) << made.error().text();
         source_ = std::move(*made);

@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "sources/catalogue.h"
+#include "tests/support/eventually.h"
 #include "tests/support/temp_dir.h"
 
 namespace musher::test {
@@ -33,6 +35,34 @@ class HotfolderRig final : public SourceRig {
     std::string in_ = dir_ / "in";
 };
 
+/// Whose hours pass when a test says so.
+class TimerRig final : public SourceRig {
+  public:
+    TimerRig() { clock_.wall = kHour / 2; }
+    std::string yaml() const override { return "every: 1h"; }
+    std::string state() const override { return dir_ / "state"; }
+    Clock* clock() override { return &clock_; }
+    void happen(const std::string& what) override {
+        clock_.wall += kHour;
+        words_[format_time(clock_.wall - kHour / 2)] = what;
+    }
+    std::string what(const Event& event) const override {
+        return words_.at(event.facts.value("due", ""));
+    }
+
+  private:
+    static constexpr std::int64_t kHour = 3'600'000;
+    struct SetClock final : Clock {
+        Instant now() const override { return fast.now(); }
+        std::int64_t wall_ms() const override { return wall; }
+        FastClock fast;
+        std::int64_t wall = 0;
+    };
+    TempDir dir_;
+    SetClock clock_;
+    std::map<std::string, std::string> words_;  // by due time
+};
+
 const SourceEntry* entry(std::string_view name) {
     for (const SourceEntry& one : source_catalogue()) {
         if (one.spec.name == name) return &one;
@@ -49,6 +79,7 @@ std::unique_ptr<SourceRig> make_rig() {
 const std::vector<NamedSourceRig>& source_rigs() {
     static const std::vector<NamedSourceRig> kAll = {
         {entry("hotfolder"), make_rig<HotfolderRig>},
+        {entry("timer"), make_rig<TimerRig>, false},
     };
     return kAll;
 }

@@ -16,21 +16,28 @@ class SourceRig {
     virtual ~SourceRig() = default;
     virtual std::string yaml() const = 0;  // its options
     virtual Connections connections() const { return {}; }
+    virtual std::string state() const { return {}; }  // what outlives a process
+    virtual Clock* clock() { return nullptr; }        // null: a fast one
 
     /// Makes something happen that becomes one event; `what` is one short word, used once.
     virtual void happen(const std::string& what) = 0;
     /// The word that an event came from.
     virtual std::string what(const Event& event) const = 0;
+
+    // Only where events have a world outside.
     /// Whether the outside world shows that this has ended as settle() was told.
-    virtual bool ended(const std::string& what, Outcome outcome) const = 0;
+    virtual bool ended(const std::string&, Outcome) const { return false; }
     /// The outside world goes away (server killed, folder unmounted), and is there again.
-    virtual void take_away() = 0;
-    virtual void bring_back() = 0;
+    virtual void take_away() {}
+    virtual void bring_back() {}
 };
 
 struct NamedSourceRig {
     const SourceEntry* entry;
     std::unique_ptr<SourceRig> (*make)();
+    /// Its events are made of something outside that waits until its source takes it, and shows
+    /// what became of it. Otherwise they just happen: of what nobody takes, only the latest comes.
+    bool has_world = true;
 };
 const std::vector<NamedSourceRig>& source_rigs();
 

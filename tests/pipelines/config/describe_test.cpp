@@ -86,6 +86,14 @@ TEST(Describe, ShippedPipelinesPassCheck) {
     EXPECT_FALSE(read.pipelines.empty());
 }
 
+TEST(Describe, EverySourceHasACommentedPipeline) {
+    for (const SourceEntry& source : full_catalogue().sources) {
+        const std::string file = "etc/pipelines/" + std::string(source.spec.name) + ".yml";
+        ASSERT_TRUE(fs::exists(file)) << file;
+        EXPECT_TRUE(read_text(file).starts_with("# An example: ")) << file;
+    }
+}
+
 /// The blocks of a Markdown file that begin with ```yaml.
 std::vector<std::string> yaml_blocks(const std::string& markdown) {
     std::vector<std::string> blocks;
