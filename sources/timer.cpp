@@ -100,7 +100,11 @@ Task<Result<void>> Timer::turn(Cancel& stop) {
         co_await save();
         co_return co_await bell_.wait(stop);
     }
-    if (doubtful_) co_return co_await bring_lost(stop);
+    if (std::exchange(doubtful_, false)) {
+        Result<void> sure = co_await bring_lost(stop);
+        doubtful_ = doubtful_ || !sure;
+        co_return sure;
+    }
     const std::int64_t now_ms = context_.loop.clock().wall_ms();
     follow_clock(now_ms);
     MUSHER_CO_TRY(next_, schedule_.after(last_ms_));
@@ -185,22 +189,14 @@ Task<Result<void>> Timer::deliver(Event event, Cancel& stop) {
 
 /// The queue's server may have lost what it had accepted last.
 Task<Result<void>> Timer::bring_lost(Cancel& stop) {
-    doubtful_ = false;
-    if (!stored_ || context_.loop.clock().now() - stored_at_ > kMayBeLost) {
-        co_return Result<void>();
-    }
+    const bool young = stored_ && context_.loop.clock().now() - stored_at_ <= kMayBeLost;
+    if (!young) co_return Result<void>();
     std::vector<std::string> id{stored_->id};
-    Result<std::vector<Presence>> found = co_await context_.ledger.find(std::move(id), stop);
-    if (found && found->front() != Presence::unknown) co_return Result<void>();
-    Result<void> done;
-    if (found) {
-        Event again = *stored_;
-        done = co_await deliver(std::move(again), stop);
-    } else {
-        done = fail(found.error());
-    }
-    doubtful_ = !done;
-    co_return done;
+    MUSHER_CO_TRY(const std::vector<Presence> known,
+                  co_await context_.ledger.find(std::move(id), stop));
+    if (known.front() != Presence::unknown) co_return Result<void>();
+    Event again = *stored_;
+    co_return co_await deliver(std::move(again), stop);
 }
 
 void Timer::pause(PauseReason why) {
@@ -246,11 +242,8 @@ Task<std::vector<Problem>> Timer::probe(Cancel&) {
     std::vector<Problem> problems;
     const Result<Firing> next = schedule_.after(context_.loop.clock().wall_ms());
     if (!next) {
-        Problem problem;
-        problem.code = "no_due_time";
-        problem.message = next.error().text();
-        problem.hint = next.error().hint;
-        problems.push_back(std::move(problem));
+        problems.push_back(Problem{
+            {}, Problem::Severity::error, "no_due_time", next.error().text(), next.error().hint});
     }
     co_return problems;
 }
