@@ -7,6 +7,7 @@
 namespace musher::fuzz {
 
 void configuration(std::string_view bytes);
+void cron_line(std::string_view bytes);
 void emit_request(std::string_view bytes);
 void expression(std::string_view bytes);
 void inotify(std::string_view bytes);
@@ -20,6 +21,7 @@ struct Target {
 };
 inline constexpr Target kTargets[] = {
     {"configuration", configuration},
+    {"cron_line", cron_line},
     {"emit_request", emit_request},
     {"expression", expression},
     {"inotify", inotify},
