@@ -126,10 +126,13 @@ Json table_schema(const std::vector<Option>& table) {
 
 /// Whether `NAME: VALUE` says all that must be said.
 bool takes_bare_value(const Spec& spec) {
-    return !spec.scalar.empty() &&
-           std::none_of(spec.options.begin(), spec.options.end(), [&](const Option& option) {
-               return (option.required && option.name != spec.scalar) || !option.one_of.empty();
-           });
+    const auto meant = std::find_if(spec.options.begin(), spec.options.end(),
+                                    [&](const Option& one) { return one.name == spec.scalar; });
+    if (meant == spec.options.end()) return false;
+    return std::none_of(spec.options.begin(), spec.options.end(), [&](const Option& option) {
+        const bool other = option.required && option.name != spec.scalar;
+        return other || (!option.one_of.empty() && option.one_of != meant->one_of);
+    });
 }
 
 /// Exactly one of these components; `beside` may stand in the same map. A name alone, where a

@@ -152,6 +152,7 @@ TEST(Describe, SchemasAcceptWhatCheckAccepts) {
                         "steps:\n  - xz_expand\n  - log: 5\n    id: x\n  - exec: a\n"
                         "  - xz_compress:\n"),
               "");
+    EXPECT_EQ(objection(pipeline, "version: 1\nsource: { timer: 1h }\nsteps: []\n"), "");
     EXPECT_EQ(objection(musher_schema(),
                         "version: 1\nqueue: { redis: \"redis://h\" }\nvars:\n"
                         "connections: { a: { postgres: x }, b: { redis: y } }\n"
