@@ -47,12 +47,12 @@ void PostgresExchange::stop() {
     loop.root().spawn("postgres cancel", send_cancel(loop, call_));
 }
 
-Error PostgresExchange::loss() const { return stopping() ? asked_.error() : wire_.why(); }
+Error PostgresExchange::loss() const { return asked_.requested() ? asked_.error() : wire_.why(); }
 
 Error PostgresExchange::failure(const PostgresResult& failed) {
     constexpr std::string_view kQueryCancelled = "57014";
     const std::string state = sqlstate_of(failed.raw());
-    if (stopping() && state == kQueryCancelled) return asked_.error();
+    if (asked_.requested() && state == kQueryCancelled) return asked_.error();
     ends_ = ends_ || sqlstate_ends_connection(state);
     return postgres_error(failed.raw());
 }
@@ -69,7 +69,7 @@ Task<Result<void>> PostgresExchange::moved() {
     wire_.drop(Error(Errc::unavailable, "postgres at " + wire_.server() +
                                             " did not answer a cancel request within " +
                                             format_duration(kGrace)));
-    co_return fail(asked_.error());
+    co_return fail(loss());
 }
 
 Task<Result<PostgresResult>> PostgresExchange::next() {
@@ -84,7 +84,7 @@ Task<Result<PostgresResult>> PostgresExchange::next() {
     co_return result;
 }
 
-Task<Result<PostgresResult>> PostgresExchange::finish() {
+Task<Result<PostgresResult>> PostgresExchange::finish(const OnRow& on_row) {
     PostgresResult last;
     std::optional<Error> failed;
     for (;;) {
@@ -98,6 +98,13 @@ Task<Result<PostgresResult>> PostgresExchange::finish() {
             wire_.drop(Error(Errc::unavailable, "a COPY was left half-way"));
             co_return fail(Errc::usage, "this COPY wants data from here, or gives some",
                            "read or write a file of the server, or a program there");
+        }
+        if (status == PGRES_SINGLE_TUPLE) {
+            Result<void> taken;
+            if (!failed) taken = on_row(*result);
+            if (!taken) failed = std::move(taken).error();
+            if (failed && !stopping()) stop();
+            continue;
         }
         const bool bad = status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
         if (bad && !failed) failed = failure(*result);

@@ -1,6 +1,7 @@
 // PostgresExchange: one question to the server and its answers, cancelled properly.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -16,7 +17,9 @@ namespace musher {
 /// dropped. Destroyed half-way it drops the connection too.
 class PostgresExchange {
   public:
-    static constexpr std::chrono::seconds kGrace{3};
+    static constexpr std::chrono::seconds kGrace{2};
+    /// One row; an error stops the statement and becomes its end.
+    using OnRow = std::function<Result<void>(const PostgresResult& row)>;
 
     PostgresExchange(PostgresWire& wire, Cancel& asked);
     PostgresExchange(const PostgresExchange&) = delete;
@@ -26,8 +29,9 @@ class PostgresExchange {
     Task<Result<void>> moved();
     /// The next result, also a failed one; an empty one between statements and at the end.
     Task<Result<PostgresResult>> next();
-    /// The last result of all that are left, or the first failure.
-    Task<Result<PostgresResult>> finish();
+    /// The last result of all that are left, or the first failure. In single-row mode each row goes
+    /// to `on_row` and the last result has none.
+    Task<Result<PostgresResult>> finish(const OnRow& on_row = {});
     /// Before the connection's next use: a cancel request under way could hit what comes then.
     Task<void> settle();
 

@@ -80,6 +80,16 @@ Task<Result<PostgresResult>> PostgresLink::query(PostgresStatement statement, Ca
     co_return co_await exchange.finish();
 }
 
+Task<Result<PostgresResult>> PostgresLink::each_row(PostgresStatement statement,
+                                                    const OnRow& on_row, Cancel& cancel) {
+    if (cancel.requested()) co_return fail(cancel.error());
+    if (broken()) co_return fail(why());
+    PostgresExchange exchange(wire_, cancel);
+    MUSHER_CO_DO(send(statement));
+    MUSHER_CHECK(PQsetSingleRowMode(wire_.conn()) == 1);
+    co_return co_await exchange.finish(on_row);
+}
+
 Task<Result<PostgresResult>> PostgresLink::script(std::string sql, Cancel& cancel) {
     if (cancel.requested()) co_return fail(cancel.error());
     if (broken()) co_return fail(why());

@@ -27,6 +27,11 @@ class PostgresLink {
         : wire_(loop, connected, std::move(server)) {}
 
     Task<Result<PostgresResult>> query(PostgresStatement statement, Cancel& cancel);
+    /// The same row by row, for results of any size: the last result has no rows. An error of
+    /// `on_row` stops the statement on the server, and is the end.
+    using OnRow = PostgresExchange::OnRow;
+    Task<Result<PostgresResult>> each_row(PostgresStatement statement, const OnRow& on_row,
+                                          Cancel& cancel);
     /// All in one round trip and, unless a transaction is open, in one of its own: all or nothing.
     /// The results in order; the first failure says which statement it was.
     Task<Result<std::vector<PostgresResult>>> batch(std::vector<PostgresStatement> statements,

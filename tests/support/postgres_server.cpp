@@ -188,7 +188,7 @@ void PostgresServer::write_settings() {
     conf << "listen_addresses='127.0.0.1'\nport=" << port_ << "\nunix_socket_directories='"
          << socket_folder() << "'\nmax_connections=100\nwal_level=logical\n"
          << "max_prepared_transactions=10\nshared_buffers=32MB\nlogging_collector=off\n";
-    if (!settings_.durable) conf << "fsync=off\nsynchronous_commit=off\nfull_page_writes=off\n";
+    if (!settings_.durable) conf << "fsync=off\nfull_page_writes=off\n";
     if (settings_.tls) conf << "ssl=on\n";
     conf << settings_.more << "\n";
 }

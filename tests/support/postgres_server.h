@@ -31,7 +31,7 @@ class PostgresServer {
     /// Starts again in the same folder with the same port: the data is there.
     void start();
     void stop();  // fast: sessions end, nothing is lost
-    void kill();  // -9: the sessions' processes notice and end too
+    void kill();  // -9: its sessions end too; what was committed is there
     bool running() const { return pid_ > 0; }
 
     /// psql, as app: unaligned rows, tabs between columns. Aborts when it fails.
