@@ -29,15 +29,10 @@ class RedisPublish final : public Step {
   private:
     static Result<std::shared_ptr<Redis>> connect(const StepContext& context,
                                                   const std::string& name) {
-        const auto connection = context.connections.find(name);
-        if (connection == context.connections.end() || connection->second.kind != "redis") {
-            return fail(Errc::usage, "there is no redis connection '" + name + "'",
-                        "add it under connections: in musher.yml");
-        }
-        const Json& settings = connection->second.options;
-        MUSHER_TRY(const RedisTarget target, RedisTarget::from_options(settings));
+        MUSHER_TRY(const Json* settings, connection_options(context.connections, name, "redis"));
+        MUSHER_TRY(const RedisTarget target, RedisTarget::from_options(*settings));
         const auto make = [&] { return std::make_shared<Redis>(context.loop, target); };
-        return context.pool.get<Redis>(name, settings, make);
+        return context.pool.get<Redis>(name, *settings, make);
     }
 };
 

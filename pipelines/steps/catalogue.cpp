@@ -5,6 +5,7 @@
 #include "pipelines/steps/log.h"
 #include "pipelines/steps/seal.h"
 #include "pipelines/steps/set.h"
+#include "pipelines/steps/sql.h"
 #include "pipelines/steps/unseal.h"
 #include "pipelines/steps/xz_compress.h"
 #include "pipelines/steps/xz_expand.h"
@@ -18,6 +19,7 @@ const std::vector<StepEntry>& step_catalogue() {
         {log_spec(), make_log},
         {seal_spec(), make_seal_step},
         {set_spec(), make_set},
+        {sql_spec(), make_sql},
         {unseal_spec(), make_unseal_step},
         {xz_compress_spec(), make_xz_compress},
         {xz_expand_spec(), make_xz_expand},

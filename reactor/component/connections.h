@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "reactor/base/json.h"
 
@@ -13,5 +14,9 @@ struct Connection {
     Json options;      // decoded; holds secrets in the clear: never printed
 };
 using Connections = std::map<std::string, Connection, std::less<>>;
+
+/// The options of the connection called `name`; `usage` unless there is one of that kind.
+Result<const Json*> connection_options(const Connections& connections, std::string_view name,
+                                       std::string_view kind);
 
 }  // namespace musher

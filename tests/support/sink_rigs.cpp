@@ -2,11 +2,13 @@
 
 #include <csignal>
 #include <filesystem>
+#include <sstream>
 
 #include "reactor/drivers/redis_subscription.h"
 #include "sinks/catalogue.h"
 #include "tests/support/eventually.h"
 #include "tests/support/http_server.h"
+#include "tests/support/postgres_server.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/tree.h"
 
@@ -102,6 +104,43 @@ class PublishRig final : public SinkRig {
     bool listening_ = false;
 };
 
+class TableRig final : public SinkRig {
+  public:
+    TableRig() { server_.exec("CREATE TABLE words (word text PRIMARY KEY)"); }
+    std::string yaml() const override {
+        return "{ connection: shop, table: words, row: { word: event.name }, conflict: word }";
+    }
+    Connections connections() const override {
+        return Connections{{"shop", Connection{"postgres", Json{{"url", server_.url()}}}}};
+    }
+    std::vector<std::string> arrived() const override {
+        std::vector<std::string> words;
+        std::istringstream lines(server_.exec("SELECT word FROM words"));
+        for (std::string word; std::getline(lines, word);) words.push_back(word);
+        return words;
+    }
+    void take_away() override { server_.kill(); }
+    void bring_back() override { server_.start(); }
+    /// Its sessions first: a session's cancel request goes to the server's first process.
+    bool hang() override {
+        std::istringstream lines(server_.exec(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> "
+            "pg_backend_pid()"));
+        for (pid_t pid = 0; lines >> pid;) frozen_.push_back(pid);
+        frozen_.push_back(server_.pid());
+        for (const pid_t pid : frozen_) ::kill(pid, SIGSTOP);
+        return true;
+    }
+    void wake() override {
+        for (const pid_t pid : frozen_) ::kill(pid, SIGCONT);
+        frozen_.clear();
+    }
+
+  private:
+    PostgresServer server_;
+    std::vector<pid_t> frozen_;
+};
+
 const StepEntry* entry(std::string_view name) {
     for (const StepEntry& one : sink_catalogue()) {
         if (one.spec.name == name) return &one;
@@ -119,6 +158,7 @@ const std::vector<NamedSinkRig>& sink_rigs() {
     static const std::vector<NamedSinkRig> kAll = {
         {entry("directory"), make_rig<DirectoryRig>},
         {entry("http_post"), make_rig<HttpRig>},
+        {entry("postgres_table"), make_rig<TableRig>},
         {entry("redis_publish"), make_rig<PublishRig>},
     };
     return kAll;

@@ -1,0 +1,152 @@
+#include "sinks/postgres_table.h"
+
+#include <algorithm>
+
+#include "reactor/drivers/postgres.h"
+#include "reactor/drivers/postgres_json.h"
+
+namespace musher {
+
+namespace {
+/// schema.table → "schema"."table".
+std::string quoted_table(const std::string& name) {
+    const std::size_t dot = name.find('.');
+    if (dot == std::string::npos) return postgres_identifier(name);
+    return postgres_identifier(name.substr(0, dot)) + "." +
+           postgres_identifier(name.substr(dot + 1));
+}
+
+void append(std::string& list, const std::string& one) {
+    if (!list.empty()) list += ", ";
+    list += one;
+}
+
+/// An upsert: done twice it leaves what it left once.
+PostgresStatement upsert(const std::string& table, const Json& row,
+                         const std::vector<std::string>& conflict) {
+    PostgresParams params;
+    std::string columns;
+    std::string values;
+    std::string changes;
+    std::string keys;
+    for (const auto& [name, value] : row.items()) {
+        const std::string column = postgres_identifier(name);
+        params.push_back(postgres_param(value));
+        append(columns, column);
+        append(values, "$" + std::to_string(params.size()));
+        const bool is_key = std::find(conflict.begin(), conflict.end(), name) != conflict.end();
+        if (!is_key) append(changes, column + " = EXCLUDED." + column);
+    }
+    for (const std::string& name : conflict) append(keys, postgres_identifier(name));
+    const std::string act = changes.empty() ? "NOTHING" : "UPDATE SET " + changes;
+    const std::string sql = "INSERT INTO " + quoted_table(table) + " (" + columns + ") VALUES (" +
+                            values + ") ON CONFLICT (" + keys + ") DO " + act;
+    return PostgresStatement(sql, std::move(params));
+}
+
+class PostgresTable final : public Step {
+  public:
+    Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
+        const std::string name = options.text("connection");
+        const std::string table = options.text("table");
+        MUSHER_CO_TRY(const std::shared_ptr<Postgres> postgres, connect(context, name));
+        PostgresStatement statement = upsert(table, options.json("row"), options.list("conflict"));
+        StepResult result;
+        Receipt& receipt = result.receipt.emplace();
+        receipt.target = table;
+        for (const PostgresParam& value : statement.params) {
+            if (value) receipt.bytes += value->size();
+        }
+        const Result<PostgresResult> done =
+            co_await postgres->query(std::move(statement), context.cancel);
+        if (!done) {
+            Error error = done.error();
+            co_return fail(std::move(error).within("table " + table).within("connection " + name));
+        }
+        co_return result;
+    }
+    bool uses_body() const override { return false; }
+
+  private:
+    static Result<std::shared_ptr<Postgres>> connect(const StepContext& context,
+                                                     const std::string& name) {
+        MUSHER_TRY(const Json* settings, connection_options(context.connections, name, "postgres"));
+        MUSHER_TRY(const PostgresTarget target, PostgresTarget::from_options(*settings));
+        const auto make = [&] { return std::make_shared<Postgres>(context.loop, target); };
+        return context.pool.get<Postgres>(name, *settings, make);
+    }
+};
+
+Faults check_postgres_table(const Options& options) {
+    Faults faults;
+    const std::string table = options.text("table");
+    if (table.empty() || table.front() == '.' || table.back() == '.' ||
+        std::count(table.begin(), table.end(), '.') > 1) {
+        faults.emplace_back(Errc::usage, "`table` names no table", "write NAME or SCHEMA.NAME");
+    }
+    const Json& row = options.json("row");
+    if (row.empty()) faults.emplace_back(Errc::usage, "`row` has no column");
+    const std::vector<std::string> conflict = options.list("conflict");
+    if (conflict.empty()) {
+        faults.emplace_back(Errc::usage, "`conflict` names no column",
+                            "name the columns of a unique index; of a row for each job, that of "
+                            "job.id");
+    }
+    for (const std::string& column : conflict) {
+        if (row.is_object() && row.contains(column)) continue;
+        faults.emplace_back(Errc::usage,
+                            "`conflict` names the column `" + column + "`, which `row` does not");
+    }
+    return faults;
+}
+}  // namespace
+
+const Spec& postgres_table_spec() {
+    static const Spec kSpec{
+        ComponentKind::sink,
+        "postgres_table",
+        "write a row into a table of a PostgreSQL database",
+        "A row that is there already, by the columns of `conflict`, is changed to the new values: "
+        "so a job that is delivered twice leaves one row. Where a row stands for a job, let one of "
+        "its columns be `job.id` and `conflict` that column. A list or a map is written as JSON, "
+        "for columns of json or jsonb. Names are taken as they are, capitals too.",
+        {
+            {.name = "connection",
+             .type = OptionType::connection,
+             .help = "a postgres connection of musher.yml",
+             .required = true,
+             .choices = {"postgres"}},
+            {.name = "table",
+             .type = OptionType::text,
+             .help = "name of the table, or schema.name",
+             .required = true},
+            {.name = "row",
+             .type = OptionType::expression_map,
+             .help = "column: expression",
+             .required = true},
+            {.name = "conflict",
+             .type = OptionType::text_list,
+             .help = "columns of a unique index, all of them in `row`",
+             .required = true},
+        },
+        {},
+        R"yaml(version: 1
+pipeline: register
+source: { hotfolder: { path: /srv/in } }
+steps:
+  - checksum
+  - postgres_table:
+      connection: shop
+      table: files
+      row: { job: job.id, name: event.name, bytes: event.size, sha256: steps.checksum.hex }
+      conflict: job
+)yaml",
+        Repeats::idempotent,
+        {},
+        check_postgres_table};
+    return kSpec;
+}
+
+std::unique_ptr<Step> make_postgres_table() { return std::make_unique<PostgresTable>(); }
+
+}  // namespace musher
