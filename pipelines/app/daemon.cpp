@@ -10,6 +10,7 @@
 
 #include "pipelines/app/api.h"
 #include "pipelines/app/control_server.h"
+#include "pipelines/app/heartbeat.h"
 #include "pipelines/run/reactor.h"
 #include "reactor/base/log.h"
 #include "reactor/base/uuid.h"
@@ -102,6 +103,7 @@ Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
         sd_notify(0, "STOPPING=1");
         stop.request();
     });
+    const Heartbeat heartbeat(loop);
     Reactor reactor(loop, std::move(configuration));
     Api api(reactor);
     Servers servers;
