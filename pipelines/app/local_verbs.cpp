@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "pipelines/app/access_check.h"
 #include "pipelines/app/completion.h"
 #include "pipelines/app/daemon.h"
 #include "pipelines/app/live_check.h"
@@ -58,6 +59,7 @@ Result<Answer> check(const Call& call) {
     if (paths.empty() || call.has("config")) named.push_back(call.config);
     const bool sound = read.ok();
     if (call.has("live") && sound) check_live(read);
+    if (sound) check_access(read, !call.has("live"));
     Answer answer = problems_of(call, read, named);
     if (sound && !read.ok()) answer.code = info(Errc::failed).exit_code;
     if (read.ok()) answer.text = fmt::format("ok: {} pipelines\n", read.pipelines.size());
