@@ -8,6 +8,7 @@
 #include "pipelines/app/completion.h"
 #include "pipelines/app/daemon.h"
 #include "pipelines/app/live_check.h"
+#include "pipelines/app/manual.h"
 #include "pipelines/app/verb.h"
 #include "pipelines/config/catalogue.h"
 #include "pipelines/config/check.h"
@@ -69,10 +70,12 @@ Result<Answer> check(const Call& call) {
 /// What is no list of components.
 std::optional<Answer> describe_document(const Call& call, const std::vector<std::string>& words) {
     Answer answer;
+    const bool daemon = words == std::vector<std::string>{"musher.yml"};
     if (call.has("reference")) {
         answer.text = reference();
+    } else if (call.has("manual")) {
+        answer.text = daemon ? configuration_page() : manual_page();
     } else if (call.has("schema")) {
-        const bool daemon = words == std::vector<std::string>{"musher.yml"};
         answer.json = daemon ? musher_schema() : pipeline_schema();
         answer.text = answer.json.dump(2) + "\n";
     } else if (words == std::vector<std::string>{"expressions"}) {
@@ -227,7 +230,8 @@ const std::vector<Verb>& local_verbs() {
          "  musher describe --schema musher.yml\n",
          {{"WHAT", Kind::positionals, "source, step or sink, and a name; or expressions"},
           {"reference", Kind::flag, "all of it, in Markdown"},
-          {"schema", Kind::flag, "JSON Schema of a pipeline file, or of musher.yml"}},
+          {"schema", Kind::flag, "JSON Schema of a pipeline file, or of musher.yml"},
+          {"manual", Kind::flag, "manual page of musher, or of musher.yml"}},
          describe_verb, false},
         {"completion", "completion script of a shell",
          "  musher completion bash > /etc/bash_completion.d/musher\n",
