@@ -71,7 +71,9 @@ class Debian:
                 for folder in glob.glob(f"/sys/fs/cgroup/*/{name}")]
 
     def make(self):
-        run("debootstrap", "--variant=minbase", "--include=systemd-sysv", "bookworm", self.root,
+        # Its mounts and processes are in rooms of their own: they end with it, whatever happens.
+        run("unshare", "--mount", "--pid", "--fork", "--kill-child",
+            "debootstrap", "--variant=minbase", "--include=systemd-sysv", "bookworm", self.root,
             debian_mirror(), timeout=900)
         os.chmod(self.root, 0o755)  # it is / to everybody in there
         # How to reach the mirror: proxies and the like.
@@ -90,7 +92,7 @@ class Debian:
 
     def nspawn(self, *words):
         return ["systemd-nspawn", "--quiet", "-D", self.root, "-M",
-                os.path.basename(self.root).replace("_", "-"), "--register=no", "--keep-unit",
+                f"musher-{os.getpid()}", "--register=no", "--keep-unit",
                 "--setenv=DEBIAN_FRONTEND=noninteractive", *words]
 
     def offline(self, *command, network=False, **more):
@@ -99,8 +101,9 @@ class Debian:
         return run(*self.nspawn("--pipe", *words), *command, **more)
 
     def boot(self):
-        self.machine = subprocess.Popen(self.nspawn("--boot", "--private-network",
-                                                    "--console=pipe"),
+        command = self.nspawn("--boot", "--private-network", "--console=pipe")
+        # Halts when this test is killed.
+        self.machine = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, start_new_session=True)
         self.leader = until(self.find_leader, 30, "no systemd")
@@ -108,10 +111,11 @@ class Debian:
 
     def find_leader(self):
         with open(f"/proc/{self.machine.pid}/task/{self.machine.pid}/children") as file:
-            for pid in file.read().split():
-                with open(f"/proc/{pid}/comm") as name:
-                    if name.read() == "systemd\n":
-                        return pid
+            children = file.read().split()
+        for pid in children:
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/comm") as name:
+                if name.read() == "systemd\n":
+                    return pid
         return None
 
     def is_up(self):
@@ -262,12 +266,14 @@ class PackageTest(unittest.TestCase):
         self.write("/etc/musher/pipelines/home.yml", HOME_PIPELINE)
         self.write("/etc/systemd/system/musher.service.d/user.conf", "[Service]\nUser=alice\n")
         inside("chown", "-R", "alice", IN, OUT)
+        inside("systemd-tmpfiles", "--create", "musher.conf")  # as each start of the machine does
         inside("systemctl", "daemon-reload")
         inside("systemctl", "restart", "musher")
         self.debian.drop("/home/alice/in", "b.txt")
         until(lambda: os.path.exists(self.debian / "/srv/results/b.txt"), 30)
         self.assertEqual(inside("cat", "/dev/tty1"), "alice has seen it\n")
         self.assertEqual((self.shown("DevicePolicy"), self.shown("DeviceAllow")), ("auto", ""))
+        self.assertEqual(inside("stat", "-c", "%U", "/var/lib/musher", IN), "alice\nalice\n")
         inside("rm", "/etc/systemd/system/musher.service.d/user.conf")
         inside("chown", "-R", "musher", IN, OUT)
 
