@@ -8,14 +8,6 @@
 namespace musher {
 
 namespace {
-/// schema.table → "schema"."table".
-std::string quoted_table(const std::string& name) {
-    const std::size_t dot = name.find('.');
-    if (dot == std::string::npos) return postgres_identifier(name);
-    return postgres_identifier(name.substr(0, dot)) + "." +
-           postgres_identifier(name.substr(dot + 1));
-}
-
 void append(std::string& list, const std::string& one) {
     if (!list.empty()) list += ", ";
     list += one;
@@ -39,8 +31,8 @@ PostgresStatement upsert(const std::string& table, const Json& row,
     }
     for (const std::string& name : conflict) append(keys, postgres_identifier(name));
     const std::string act = changes.empty() ? "NOTHING" : "UPDATE SET " + changes;
-    const std::string sql = "INSERT INTO " + quoted_table(table) + " (" + columns + ") VALUES (" +
-                            values + ") ON CONFLICT (" + keys + ") DO " + act;
+    const std::string sql = "INSERT INTO " + postgres_table_name(table) + " (" + columns +
+                            ") VALUES (" + values + ") ON CONFLICT (" + keys + ") DO " + act;
     return PostgresStatement(sql, std::move(params));
 }
 

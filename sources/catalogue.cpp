@@ -2,6 +2,7 @@
 
 #include "sources/farewell.h"
 #include "sources/hotfolder.h"
+#include "sources/postgres_notify.h"
 #include "sources/timer.h"
 
 namespace musher {
@@ -9,6 +10,7 @@ namespace musher {
 const std::vector<SourceEntry>& source_catalogue() {
     static const std::vector<SourceEntry> kAll = {
         {hotfolder_spec(), make_hotfolder, true, hotfolder::put_back},
+        {postgres_notify_spec(), make_postgres_notify, false, nullptr, postgres_notify_sql},
         {timer_spec(), make_timer},
     };
     return kAll;

@@ -1,4 +1,4 @@
-// run, check, describe, explain, completion: verbs that need no running musher.
+// run, check, explain, completion: verbs that need no running musher.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,13 +7,11 @@
 #include "pipelines/app/access_check.h"
 #include "pipelines/app/completion.h"
 #include "pipelines/app/daemon.h"
+#include "pipelines/app/describe_verb.h"
 #include "pipelines/app/live_check.h"
-#include "pipelines/app/manual.h"
 #include "pipelines/app/verb.h"
 #include "pipelines/config/catalogue.h"
 #include "pipelines/config/check.h"
-#include "pipelines/config/describe.h"
-#include "pipelines/config/json_schema.h"
 #include "pipelines/config/render_error.h"
 #include "reactor/base/text.h"
 
@@ -65,54 +63,6 @@ Result<Answer> check(const Call& call) {
     if (sound && !read.ok()) answer.code = info(Errc::failed).exit_code;
     if (read.ok()) answer.text = fmt::format("ok: {} pipelines\n", read.pipelines.size());
     return answer;
-}
-
-/// What is no list of components.
-std::optional<Answer> describe_document(const Call& call, const std::vector<std::string>& words) {
-    Answer answer;
-    const bool daemon = words == std::vector<std::string>{"musher.yml"};
-    if (call.has("reference")) {
-        answer.text = reference();
-    } else if (call.has("manual")) {
-        answer.text = daemon ? configuration_page() : manual_page();
-    } else if (call.has("schema")) {
-        answer.json = daemon ? musher_schema() : pipeline_schema();
-        answer.text = answer.json.dump(2) + "\n";
-    } else if (words == std::vector<std::string>{"expressions"}) {
-        answer.text = describe_expressions();
-    } else {
-        return std::nullopt;
-    }
-    if (answer.json.is_null()) answer.json = Json{{"text", answer.text}};
-    return answer;
-}
-
-Result<Answer> describe_verb(const Call& call) {
-    const std::vector<std::string> words = call.list("WHAT");
-    if (auto document = describe_document(call, words)) return std::move(*document);
-    Answer answer;
-    std::vector<std::string_view> names;
-    answer.json = Json::array();
-    for (const Spec* spec : all_specs()) {
-        names.push_back(spec->name);
-        const bool kind_fits = words.empty() || kind_name(spec->kind) == words.front();
-        const bool name_fits = words.size() == 1 ? spec->name == words.front()
-                               : words.size() == 2 ? spec->name == words.back() && kind_fits
-                                                   : false;
-        if (words.empty() || (words.size() == 1 && kind_fits)) {
-            answer.text += fmt::format("{:<7} {:<14} {}\n", kind_name(spec->kind), spec->name,
-                                       spec->summary);
-        } else if (name_fits) {
-            answer.text += describe(*spec);
-        } else {
-            continue;
-        }
-        answer.json.push_back(describe_json(*spec));
-    }
-    if (!answer.json.empty()) return answer;
-    const auto meant = nearest(words.back(), names);
-    return fail(Errc::not_found, "nothing is named '" + words.back() + "'",
-                meant ? fmt::format("did you mean {}?", *meant) : "see musher describe");
 }
 
 /// A default as it can be put into the file again.
@@ -227,11 +177,14 @@ const std::vector<Verb>& local_verbs() {
          {{"PIPELINE", Kind::positional, "a pipeline's name, or its file", true}}, explain},
         {"describe", "components and their options",
          "  musher describe\n  musher describe sink directory\n  musher describe expressions\n"
-         "  musher describe --schema musher.yml\n",
+         "  musher describe --schema musher.yml\n"
+         "  musher describe source postgres_notify --sql orders --key number | psql shop\n",
          {{"WHAT", Kind::positionals, "source, step or sink, and a name; or expressions"},
           {"reference", Kind::flag, "all of it, in Markdown"},
           {"schema", Kind::flag, "JSON Schema of a pipeline file, or of musher.yml"},
-          {"manual", Kind::flag, "manual page of musher, or of musher.yml"}},
+          {"manual", Kind::flag, "manual page of musher, or of musher.yml"},
+          {"sql", Kind::value, "what lets a table feed the source, for psql", false, "TABLE"},
+          {"key", Kind::value, "--sql: the column that names a row (id)", false, "COLUMN"}},
          describe_verb, false},
         {"completion", "completion script of a shell",
          "  musher completion bash > /etc/bash_completion.d/musher\n",

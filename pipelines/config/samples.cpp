@@ -29,6 +29,8 @@ Samples::Samples(const PipelineConfig& pipeline, const DaemonConfig* daemon) {
 
 void Samples::add_fields(Json& map, const std::string& path, const std::vector<Field>& fields) {
     for (const Field& field : fields) {
+        if (field.name == "*") open_.push_back(path);
+        if (field.name == "*") continue;
         const std::string name(field.name);
         map[name] = field.sample;
         if (field.sample.is_object() && field.sample.empty()) open_.push_back(path + "." + name);

@@ -56,7 +56,8 @@ Intake::Intake(const Surroundings& around, const std::shared_ptr<const Program>&
       channel_(around.loop.ready(), most_under_way(*program)),
       room_(around.loop.ready()) {}
 
-Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedupe) const {
+Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedupe,
+                                            const std::optional<Error>& fault) const {
     const Program& program = *program_;
     const std::int64_t now = around_.loop.clock().wall_ms();
     if (event.id.empty()) event.id = new_uuid7(now);
@@ -77,11 +78,15 @@ Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedu
     job.max_attempts = program.config().limits.attempts;
     job.created_ms = event.time_ms;
     job.dedupe = dedupe;
+    // What is no sound event fails at once, with its story.
+    std::optional<Error> unsound = fault;
     if (event.hops > limits::kHops) {
-        // Its own output keeps coming back as input: it fails at once, with its story.
-        job.failed = to_json(Error(
-            Errc::loop, fmt::format("the file came through musher {} times", event.hops),
-            "a pipeline's output leads back to its input; musher explain shows the folders"));
+        unsound =
+            Error(Errc::loop, fmt::format("the file came through musher {} times", event.hops),
+                  "a pipeline's output leads back to its input; musher explain shows the folders");
+    }
+    if (unsound) {
+        job.failed = to_json(*unsound);
         job.event = std::move(event);
         return std::optional<Job>(std::move(job));
     }
@@ -118,7 +123,8 @@ Task<void> Intake::run(Cancel& stop) {
 Task<void> Intake::admit(std::vector<Delivery> batch, Cancel& stop) {
     std::vector<Waiting> waiting;
     for (Delivery& delivery : batch) {
-        Result<std::optional<Job>> job = make_job(std::move(delivery.event), delivery.dedupe);
+        Result<std::optional<Job>> job =
+            make_job(std::move(delivery.event), delivery.dedupe, delivery.fault);
         if (!job) {
             delivery.ticket->rejected(job.error());
         } else if (!*job) {

@@ -30,9 +30,10 @@ class Intake {
     Task<void> run(Cancel& stop);
     /// A job ended: a full queue may have room again.
     void room();
-    /// The job that `event` makes on the current revision; `known` faults ride in Job::failed.
-    /// Nothing when `when` is false.
-    Result<std::optional<Job>> make_job(Event event, const std::string& dedupe) const;
+    /// The job that `event` makes on the current revision; `fault`, and those of its own, ride in
+    /// Job::failed. Nothing when `when` is false.
+    Result<std::optional<Job>> make_job(Event event, const std::string& dedupe,
+                                        const std::optional<Error>& fault = std::nullopt) const;
     /// Why nothing is admitted at the moment; empty: it is.
     const std::string& trouble() const { return trouble_; }
     bool queue_full() const { return full_; }

@@ -59,6 +59,8 @@ struct Delivery {
     Event event;
     std::string dedupe;  // empty: none; Intake may replace it by `dedupe:`
     std::unique_ptr<Ticket> ticket;
+    /// What came is no sound event: nothing of it is evaluated, its job fails at once with this.
+    std::optional<Error> fault = std::nullopt;
 };
 
 }  // namespace musher

@@ -63,7 +63,9 @@ struct Option {
 struct Field {
     std::string_view name;
     std::string_view help;
-    Json sample;  // what `check` evaluates expressions on; {}: fields that nobody can foretell
+    /// What `check` evaluates expressions on; {}: fields that nobody can foretell. The name `*`
+    /// stands for such fields beside the named ones.
+    Json sample;
 };
 
 enum class ComponentKind { source, step, sink };

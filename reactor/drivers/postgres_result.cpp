@@ -26,6 +26,13 @@ std::string postgres_identifier(std::string_view name) {
     return text + '"';
 }
 
+std::string postgres_table_name(std::string_view name) {
+    const std::size_t dot = name.find('.');
+    if (dot == std::string_view::npos) return postgres_identifier(name);
+    return postgres_identifier(name.substr(0, dot)) + "." +
+           postgres_identifier(name.substr(dot + 1));
+}
+
 void PostgresResult::Clear::operator()(PGresult* result) const { PQclear(result); }
 
 int PostgresResult::rows() const { return PQntuples(raw()); }

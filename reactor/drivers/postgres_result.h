@@ -32,6 +32,8 @@ struct PostgresStatement {
 
 /// A name as it stands in SQL, quoted: what it holds is never read as anything else.
 std::string postgres_identifier(std::string_view name);
+/// The same of a table: NAME, or SCHEMA.NAME.
+std::string postgres_table_name(std::string_view name);
 /// The text form of a bytea.
 std::string bytea_text(ByteView bytes);
 /// Back from it (hex); `corrupt` otherwise.

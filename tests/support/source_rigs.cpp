@@ -5,7 +5,9 @@
 #include <map>
 
 #include "sources/catalogue.h"
+#include "sources/postgres_notify.h"
 #include "tests/support/eventually.h"
+#include "tests/support/postgres_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace musher::test {
@@ -63,6 +65,32 @@ class TimerRig final : public SourceRig {
     std::map<std::string, std::string> words_;  // by due time
 };
 
+/// A table with the trigger that `describe --sql` prints; a word is the key of a row.
+class PostgresNotifyRig final : public SourceRig {
+  public:
+    PostgresNotifyRig() {
+        server_.exec("CREATE TABLE words (word text PRIMARY KEY)");
+        server_.exec(postgres_notify_sql("words", "word").value());
+    }
+    std::string yaml() const override {
+        return "{ connection: db, channels: words, catch_up: SELECT word AS id FROM words }";
+    }
+    Connections connections() const override {
+        return {{"db", Connection{"postgres", Json{{"url", server_.url()}}}}};
+    }
+    void happen(const std::string& what) override {
+        server_.exec("INSERT INTO words VALUES ('" + what + "')");
+    }
+    std::string what(const Event& event) const override {
+        return text_in(event.facts["payload"], "id");
+    }
+    void take_away() override { server_.kill(); }
+    void bring_back() override { server_.start(); }
+
+  private:
+    PostgresServer server_;
+};
+
 const SourceEntry* entry(std::string_view name) {
     for (const SourceEntry& one : source_catalogue()) {
         if (one.spec.name == name) return &one;
@@ -79,7 +107,8 @@ std::unique_ptr<SourceRig> make_rig() {
 const std::vector<NamedSourceRig>& source_rigs() {
     static const std::vector<NamedSourceRig> kAll = {
         {entry("hotfolder"), make_rig<HotfolderRig>},
-        {entry("timer"), make_rig<TimerRig>, false},
+        {entry("postgres_notify"), make_rig<PostgresNotifyRig>, World::keeps},
+        {entry("timer"), make_rig<TimerRig>, World::none},
     };
     return kAll;
 }

@@ -32,12 +32,17 @@ class SourceRig {
     virtual void bring_back() {}
 };
 
+/// What a source's events are made of.
+enum class World {
+    none,   // they just happen: of what nobody takes, only the latest comes
+    keeps,  // something outside that waits until the source takes it
+    shows,  // … and on which the source leaves what became of it
+};
+
 struct NamedSourceRig {
     const SourceEntry* entry;
     std::unique_ptr<SourceRig> (*make)();
-    /// Its events are made of something outside that waits until its source takes it, and shows
-    /// what became of it. Otherwise they just happen: of what nobody takes, only the latest comes.
-    bool has_world = true;
+    World world = World::shows;
 };
 const std::vector<NamedSourceRig>& source_rigs();
 

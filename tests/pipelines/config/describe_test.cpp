@@ -80,7 +80,9 @@ TEST(Describe, ShippedPipelinesPassCheck) {
     const test::TempDir dir;
     fs::copy("etc/pipelines", dir / "pipelines");
     write_text(dir / "key", std::string(64, 'a'));
-    write_text(dir / "musher.yml", "version: 1\nstate: ./state\npipelines: ./pipelines\n");
+    write_text(dir / "musher.yml",
+               "version: 1\nstate: ./state\npipelines: ./pipelines\n"
+               "connections: { shop: { postgres: 'postgresql:///shop' } }\n");
     const Configuration read = read_configuration(dir / "musher.yml");
     EXPECT_TRUE(read.ok()) << render_problems(read.problems);
     EXPECT_FALSE(read.pipelines.empty());

@@ -1,0 +1,150 @@
+"""Rows that a real PostgreSQL tells of, in the real binary: from an INSERT to the job that is done."""
+
+import threading
+import unittest
+
+from house import House, until
+from postgres_server import Postgres
+
+# Each run of the step is written down outside.
+PIPELINE = """version: 1
+source:
+  postgres_notify:
+    connection: db
+    channels: orders
+    CATCH_UP
+steps:
+  - exec: { argv: [/bin/sh, -c, 'echo "$1 $2" >> "$3"', sh, '${event.payload.id}', '${event.op}',
+                   '{house}/ran'] }
+"""
+CATCH_UP = """catch_up: SELECT number AS id, 'INSERT' AS op FROM orders WHERE shipped IS NULL"""
+
+
+class PostgresNotifyTest(unittest.TestCase):
+    def setUp(self):
+        self.postgres = Postgres()
+        self.addCleanup(self.postgres.close)
+        self.postgres.psql("CREATE TABLE orders (number bigserial PRIMARY KEY, shipped date)")
+
+    def house(self, catch_up=CATCH_UP):
+        house = House({"ship": PIPELINE.replace("CATCH_UP", catch_up)},
+                      f"connections: {{ db: {{ postgres: '{self.postgres.url}' }} }}\n")
+        self.addCleanup(house.__exit__, None)
+        return house
+
+    def install(self, house):
+        """What `describe` prints, through psql."""
+        printed = house.run("describe", "source", "postgres_notify", "--sql", "orders", "--key",
+                            "number")
+        self.assertEqual(printed.returncode, 0, printed.stderr)
+        self.postgres.psql(printed.stdout)
+
+    @staticmethod
+    def ran(house):
+        try:
+            with open(house / "ran") as file:
+                return [line.split() for line in file if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+
+    @staticmethod
+    def source(house):
+        return house.counts("ship")["source"]
+
+    def listening(self, house):
+        until(lambda: self.source(house)["detail"] == "listening to orders")
+
+    def test_an_insert_becomes_a_job_that_is_done(self):
+        house = self.house(catch_up="")
+        self.install(house)
+        house.start()
+        self.listening(house)
+        self.postgres.psql("INSERT INTO orders DEFAULT VALUES")
+        until(lambda: house.counts("ship")["done"] == 1)
+        self.assertEqual(self.ran(house), [["1", "INSERT"]])
+        job = house.get("jobs?pipeline=ship&state=done")["items"][0]
+        facts = job["event"]["facts"]
+        self.assertEqual(facts["payload"], {"id": 1, "op": "INSERT", "table": "orders"})
+        self.assertEqual((facts["channel"], facts["table"]), ("orders", "orders"))
+
+        # What is no JSON is told, and stops nothing.
+        self.postgres.psql("NOTIFY orders, 'no json'; INSERT INTO orders DEFAULT VALUES")
+        until(lambda: house.counts("ship")["done"] == 2 and house.counts("ship")["dead"] == 1)
+        dead = house.get("jobs?pipeline=ship&state=dead")["items"][0]
+        self.assertEqual(dead["event"]["facts"]["payload"], "no json")
+        self.assertEqual(dead["error"]["code"], "corrupt")
+        self.assertIn("channel orders", dead["error"]["message"])
+        self.assertEqual(house.stop(), 0)
+
+    def test_the_printed_sql_changes_nothing_when_it_does_not_fit(self):
+        house = self.house()
+        printed = house.run("describe", "source", "postgres_notify", "--sql", "orders")
+        tried = self.postgres.psql(printed.stdout, check=False)
+        self.assertIn('column "id" does not exist', tried.stderr)
+        count = self.postgres.psql("SELECT count(*) FROM pg_proc WHERE proname ~ '^musher'").stdout
+        self.assertEqual(count, "0\n")
+        for words in (["--key", "a"], ["--sql", ""], ["--sql", "a" * 60]):
+            answer = house.run("describe", "source", "postgres_notify", *words)
+            self.assertEqual(answer.returncode, 2, answer.stderr)
+        answer = house.run("describe", "source", "timer", "--sql", "orders")
+        self.assertEqual(answer.returncode, 2)
+
+    def test_nothing_is_missed_while_server_and_reactor_are_killed(self):
+        house = self.house()
+        self.install(house)
+        house.start()
+        over = threading.Event()
+        committed = []
+
+        def write():
+            while not over.is_set():
+                told = self.postgres.psql("INSERT INTO orders DEFAULT VALUES RETURNING number",
+                                          check=False)
+                if told.returncode == 0:
+                    committed.append(told.stdout.strip())
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            until(lambda: len(self.ran(house)) >= 3)
+            self.postgres.kill()
+            self.postgres.start()
+            written = len(committed)
+            until(lambda: len(committed) >= written + 5)
+            house.kill()
+            written = len(committed)
+            until(lambda: len(committed) >= written + 5)
+            house.start()
+            seen = len(self.ran(house))
+            until(lambda: len(self.ran(house)) >= seen + 5)
+        finally:
+            over.set()
+            writer.join()
+        # A commit whose answer was lost counts, too.
+        rows = self.postgres.psql("SELECT number FROM orders").stdout.split()
+        self.assertLessEqual(set(committed), set(rows))
+        until(lambda: {number for number, _ in self.ran(house)} == set(rows))
+        until(lambda: house.counts("ship")["done"] == len(rows))
+        self.assertEqual(house.counts("ship")["dead"], 0)
+        # Only a step that a kill -9 met may have run twice.
+        ran = self.ran(house)
+        self.assertLessEqual(len(ran) - len(rows), 4)
+        self.listening(house)
+        self.assertEqual(house.stop(), 0)
+
+    def test_check_live_tries_the_query_and_the_channels(self):
+        house = self.house()
+        answer = house.run("check", "--live")
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        wrong = self.house(catch_up="catch_up: SELECT id FROM nowhere")
+        answer = wrong.run("check", "--live")
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn('relation "nowhere" does not exist', answer.stderr)
+        self.postgres.kill()
+        answer = house.run("check", "--live")
+        self.assertEqual(answer.returncode, 1, answer.stderr)
+        self.assertIn("ship.yml", answer.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
