@@ -3,6 +3,7 @@
 #include "sources/farewell.h"
 #include "sources/hotfolder.h"
 #include "sources/postgres_notify.h"
+#include "sources/postgres_queue.h"
 #include "sources/timer.h"
 
 namespace musher {
@@ -11,6 +12,7 @@ const std::vector<SourceEntry>& source_catalogue() {
     static const std::vector<SourceEntry> kAll = {
         {hotfolder_spec(), make_hotfolder, true, hotfolder::put_back},
         {postgres_notify_spec(), make_postgres_notify, false, nullptr, postgres_notify_sql},
+        {postgres_queue_spec(), make_postgres_queue, false, nullptr, postgres_queue::table_sql},
         {timer_spec(), make_timer},
     };
     return kAll;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "pipelines/config/component_options.h"
 #include "pipelines/config/folder_use.h"
 #include "pipelines/config/problems.h"
 #include "pipelines/run/program.h"
@@ -157,9 +158,10 @@ Task<void> LiveCheck::source(const PipelineConfig& pipeline) {
     Cancel patience;
     const Deadline limit(loop_.timers(), patience, kPatience);
     const FolderUse use = folder_use(pipeline);
-    const Position at = use.watched ? use.watched->at : pipeline.source_options.at;
     std::vector<Problem> found = co_await (*made)->probe(patience);
     for (Problem& problem : found) {
+        const Value& options = pipeline.source_options;
+        const Position at = use.watched ? use.watched->at : place_of(problem.message, options);
         if (!problem.at.file) problem.at = at;
         read_.problems.push_back(std::move(problem));
     }

@@ -135,25 +135,11 @@ bool is_sound(const Value& value) {
                        [](const Value::Entry& entry) { return is_sound(entry.value); });
 }
 
-bool names(const Error& error, std::string_view option) {
+bool names(const std::string& message, std::string_view option) {
     const std::string tick = fmt::format("`{}", option);
-    const std::size_t at = error.message.find(tick);
+    const std::size_t at = message.find(tick);
     const std::size_t end = at == std::string::npos ? at : at + tick.size();
-    return end < error.message.size() && (error.message[end] == '`' || error.message[end] == '.');
-}
-
-/// The option that a component's own complaint names in backticks, or one of its entries, else the
-/// component.
-Position place_of(const Error& error, const Value& options) {
-    for (const Value::Entry& entry : options.entries) {
-        if (!names(error, entry.key)) continue;
-        for (const Value::Entry& inner : entry.value.entries) {
-            const std::string path = fmt::format("`{}.{}`", entry.key, inner.key);
-            if (error.message.find(path) != std::string::npos) return inner.at;
-        }
-        return entry.value.at;
-    }
-    return options.at;
+    return end < message.size() && (message[end] == '`' || message[end] == '.');
 }
 
 /// What only the component itself knows to be wrong. Of an option that is faulty anyway it is not
@@ -168,16 +154,28 @@ void check_component(const Spec& spec, const Value& options, const Options& deco
         if (lost) faulty.push_back(&option);
     }
     for (const Error& error : spec.check(decoded)) {
-        const auto named = [&](const Option& option) { return names(error, option.name); };
+        const auto named = [&](const Option& option) { return names(error.message, option.name); };
         const bool known = std::any_of(faulty.begin(), faulty.end(),
                                        [&](const Option* option) { return named(*option); });
         const bool vague = std::none_of(spec.options.begin(), spec.options.end(), named);
         if (known || (vague && !faulty.empty())) continue;
-        add_error(reading.problems, place_of(error, options), "bad_option", error.message,
+        add_error(reading.problems, place_of(error.message, options), "bad_option", error.message,
                   error.hint);
     }
 }
 }  // namespace
+
+Position place_of(const std::string& message, const Value& options) {
+    for (const Value::Entry& entry : options.entries) {
+        if (!names(message, entry.key)) continue;
+        for (const Value::Entry& inner : entry.value.entries) {
+            const std::string path = fmt::format("`{}.{}`", entry.key, inner.key);
+            if (message.find(path) != std::string::npos) return inner.at;
+        }
+        return entry.value.at;
+    }
+    return options.at;
+}
 
 Value read_component_options(const Spec& spec, const Value::Entry& written,
                              const Reading& reading) {

@@ -10,6 +10,10 @@ namespace musher {
 /// against the table: types, connections.
 Value read_component_options(const Spec& spec, const Value::Entry& written, const Reading& reading);
 
+/// Where to show what a component says of its own options, named in backticks: the option, or one
+/// entry of it; else the whole component.
+Position place_of(const std::string& message, const Value& options);
+
 /// Reports a connection name that musher.yml does not have or has as another kind.
 void check_connection(const Option& option, const Value& named, const Reading& reading);
 

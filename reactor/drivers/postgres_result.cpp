@@ -33,6 +33,24 @@ std::string postgres_table_name(std::string_view name) {
            postgres_identifier(name.substr(dot + 1));
 }
 
+std::string postgres_text_array(const PostgresParams& items) {
+    std::string text = "{";
+    for (const PostgresParam& item : items) {
+        if (text.size() > 1) text += ',';
+        if (!item) {
+            text += "NULL";
+            continue;
+        }
+        text += '"';
+        for (const char c : *item) {
+            if (c == '"' || c == '\\') text += '\\';
+            text += c;
+        }
+        text += '"';
+    }
+    return text + '}';
+}
+
 void PostgresResult::Clear::operator()(PGresult* result) const { PQclear(result); }
 
 int PostgresResult::rows() const { return PQntuples(raw()); }

@@ -38,6 +38,8 @@ std::string postgres_table_name(std::string_view name);
 std::string bytea_text(ByteView bytes);
 /// Back from it (hex); `corrupt` otherwise.
 Result<std::string> bytea_bytes(std::string_view text);
+/// The text form of an array of text.
+std::string postgres_text_array(const PostgresParams& items);
 
 /// Owns a PGresult and views it: what it returns lives as long as it does.
 class PostgresResult {

@@ -45,7 +45,7 @@ inline Settlement settlement_of(const Event& event, Outcome outcome) {
 class SourceLife {
   public:
     SourceLife(Loop& loop, const NamedSourceRig& named, SourceRig& rig, TestLedger& ledger,
-               std::size_t room = 64)
+               std::size_t room = 64, const std::string& node = "node-1")
         : loop_(loop),
           out_(loop.ready(), room),
           connections_(rig.connections()),
@@ -56,7 +56,7 @@ class SourceLife {
         const Options options =
             decode(named.entry->spec.options, value.value_or(Value()), "source", problems);
         EXPECT_TRUE(problems.empty()) << problems.front().message;
-        SourceContext context{loop, "conformance", "/", out_, ledger, connections_, "node-1"};
+        SourceContext context{loop, "conformance", "/", out_, ledger, connections_, node};
         context.state = rig.state();
         auto made = named.entry->make(options, context);
         EXPECT_TRUE(made.has_value()) << made.error().text();

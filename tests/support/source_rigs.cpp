@@ -6,6 +6,7 @@
 
 #include "sources/catalogue.h"
 #include "sources/postgres_notify.h"
+#include "sources/postgres_queue_rules.h"
 #include "tests/support/eventually.h"
 #include "tests/support/postgres_server.h"
 #include "tests/support/temp_dir.h"
@@ -91,6 +92,34 @@ class PostgresNotifyRig final : public SourceRig {
     PostgresServer server_;
 };
 
+/// A table as `describe --sql` makes it, on a server that is killed.
+class PostgresQueueRig final : public SourceRig {
+  public:
+    PostgresQueueRig() { server_.exec(postgres_queue::table_sql("jobs", "id").value()); }
+    std::string yaml() const override {
+        return "{ connection: shop, table: jobs, channel: jobs, poll: 1s }";
+    }
+    Connections connections() const override {
+        return {{"shop", Connection{"postgres", Json{{"url", server_.url()}}}}};
+    }
+    void happen(const std::string& what) override {
+        server_.exec("INSERT INTO jobs (payload) VALUES ('{\"what\": \"" + what + "\"}')");
+    }
+    std::string what(const Event& event) const override {
+        return event.facts["row"]["payload"]["what"].get<std::string>();
+    }
+    bool ended(const std::string& what, Outcome outcome) const override {
+        const std::string status =
+            server_.exec("SELECT status FROM jobs WHERE payload->>'what' = '" + what + "'");
+        return status == (outcome == Outcome::done ? "done" : "failed");
+    }
+    void take_away() override { server_.kill(); }
+    void bring_back() override { server_.start(); }
+
+  private:
+    PostgresServer server_;
+};
+
 const SourceEntry* entry(std::string_view name) {
     for (const SourceEntry& one : source_catalogue()) {
         if (one.spec.name == name) return &one;
@@ -108,6 +137,7 @@ const std::vector<NamedSourceRig>& source_rigs() {
     static const std::vector<NamedSourceRig> kAll = {
         {entry("hotfolder"), make_rig<HotfolderRig>},
         {entry("postgres_notify"), make_rig<PostgresNotifyRig>, World::keeps},
+        {entry("postgres_queue"), make_rig<PostgresQueueRig>},
         {entry("timer"), make_rig<TimerRig>, World::none},
     };
     return kAll;
