@@ -58,9 +58,10 @@ class PostgresQueueTest(unittest.TestCase):
                 jobs[row].append(job)
         return jobs
 
-    def assert_one_job_each(self, path, rows):
+    def assert_one_job_each(self, path):
         jobs = self.ran(path)
-        self.assertEqual(sorted(map(int, jobs)), list(range(1, rows + 1)))
+        rows = self.postgres.psql("SELECT id FROM jobs").stdout.split()
+        self.assertEqual(sorted(jobs), sorted(rows))
         for row, ids in jobs.items():
             self.assertEqual(len(set(ids)), 1, f"row {row} ran under several ids")
 
@@ -80,7 +81,7 @@ class PostgresQueueTest(unittest.TestCase):
             house.start()
         until(lambda: self.ended(230), 60, lambda: f"{self.statuses()}\n{house.log()[-2000:]}")
         self.assertEqual(self.statuses(), {"done": 229, "failed": 1})
-        self.assert_one_job_each(house / "ran", 230)
+        self.assert_one_job_each(house / "ran")
         error = self.postgres.psql("SELECT id, error FROM jobs WHERE status = 'failed'").stdout
         self.assertIn("7|", error)
         self.assertIn("exited with 1", error)
@@ -100,7 +101,7 @@ class PostgresQueueTest(unittest.TestCase):
         houses[0].kill()
         until(lambda: self.ended(300), 100,
               lambda: f"{self.statuses()}\n{houses[1].log()[-2000:]}")
-        self.assert_one_job_each(ran, 300)
+        self.assert_one_job_each(ran)
         self.assertEqual(houses[1].stop(), 0)
 
     def test_a_job_that_is_replayed_ends_its_row(self):
