@@ -84,6 +84,7 @@ Task<Result<std::shared_ptr<const TableSql>>> JobTable::sql(Cancel& cancel) {
 }
 
 Task<Result<void>> JobTable::settle(std::vector<RowEnd> ends, Cancel& cancel) {
+    if (ends.empty()) co_return Result<void>();
     MUSHER_CO_TRY(const std::shared_ptr<const TableSql> sql, co_await this->sql(cancel));
     const Result<PostgresResult> done = co_await ask(sql->settle(ends), cancel);
     if (!done) {

@@ -195,6 +195,28 @@ TEST(PostgresQueue, WorksOnATableWithAKeyAndAStatus) {
     over(plain, table);
 }
 
+Task<void> keyed(Loop& loop, Table& table) {
+    Life life(loop, table);
+    const auto waits = [&] { return life.source().status()["detail"] == "waits for rows"; };
+    co_await test::eventually(loop, waits);
+    table.server.exec("INSERT INTO app.\"Jobs\" DEFAULT VALUES");
+    const Words came = co_await life.take(1);
+    EXPECT_EQ(came, Words{"1"});
+    co_await life.settle("1", Outcome::done);
+    EXPECT_EQ(table.server.exec("SELECT number, status FROM app.\"Jobs\""), "1\tdone");
+    co_await life.stop();
+}
+TEST(PostgresQueue, TakesATableWithAKeyOfAnotherName) {
+    const std::string sql = postgres_queue::table_sql("app.Jobs", "number").value();
+    Table table("CREATE SCHEMA app; " + sql.substr(sql.find('\n')));
+    const std::string begin = "connection: NAME, ";
+    const std::size_t at = sql.find(begin) + begin.size();
+    table.id = "number";
+    // What its first line says is what the source needs.
+    table.options = "poll: 1h, " + sql.substr(at, sql.find('\n') - at - 2);
+    over(keyed, table);
+}
+
 Task<void> transfers(Loop& loop, Table& table) {
     Life life(loop, table);
     const Words came = co_await life.take(2);
