@@ -84,7 +84,8 @@ const Spec& postgres_queue_spec() {
         "Without `error` only musher knows why it failed.\n\n"
         "`musher describe source postgres_queue --sql TABLE` prints a table that needs no "
         "`columns`, its indexes, and a trigger that rings. What happens between two reactors is "
-        "by the database's clock; `where` and `order` are run as they are.",
+        "by the database's clock; `where` and `order` are run as they are. Of its own it keeps up "
+        "to three connections, beside those of the steps.",
         options(),
         {
             {"row", "the row as it was claimed: event.row.COLUMN", Json::object()},
