@@ -86,8 +86,7 @@ struct Home {
 };
 constexpr Home kHomes[] = {
     {"uv.h", "reactor/(loop|drivers)/.*"},
-    {"libpq", "reactor/drivers/postgres.*"},
-    {"postgresql/", "reactor/drivers/postgres.*"},
+    {"postgresql/", "(reactor/drivers/postgres|bench/notify).*"},
     {"hiredis/", "reactor/drivers/redis.*"},
     {"curl/", "reactor/drivers/curl.*"},
     {"mongoc", "reactor/drivers/mongo.*"},

@@ -65,10 +65,10 @@ TEST(PostgresNotify, TakesAStormThatCameWhileTheLoopWasBusy) {
 }
 
 Task<void> full(Loop& loop, PostgresServer& server) {
-    constexpr int kMany = 20'000;
+    constexpr int kMany = 12'000;
     Life life(loop, server, "channels: c, payload: text", 8);
     co_await life.until_listening();
-    notify(server, kMany, "repeat('x', 7990)");  // 160 MB; a payload's limit is 7999 bytes
+    notify(server, kMany, "repeat('x', 7990)");  // 96 MB; a payload's limit is 7999 bytes
     const PostgresTarget target = server.target();
     const auto link = co_await test::dialled(loop, target);
     const std::string waits =
@@ -147,6 +147,30 @@ Task<void> many_rows(Loop& loop, PostgresServer& server) {
 TEST(PostgresNotify, CatchesUpInBatchesAndAgainWhenTheQueueForgot) {
     PostgresServer server;
     test::on_loop(many_rows, server);
+}
+
+Task<void> between(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const auto link = co_await test::dialled(loop, target);
+    co_await test::said(*link, "CREATE TABLE t (id int PRIMARY KEY)");
+    co_await test::said(*link, "INSERT INTO t VALUES (1)");
+    Life life(loop, server, "channels: c, catch_up: 'SELECT id FROM t, pg_sleep(0.5)'");
+    const std::string runs = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    std::string sleeping;
+    for (int tries = 0; tries < 10'000 && sleeping != "1"; ++tries) {
+        sleeping = co_await test::said(*link, runs);
+    }
+    EXPECT_EQ(sleeping, "1");
+    // The query does not see it any more.
+    co_await test::said(*link, "INSERT INTO t VALUES (2)");
+    co_await test::said(*link, "SELECT pg_notify('c', '{\"id\": 2}')");
+    const Words both = co_await life.take(2);
+    EXPECT_EQ(both, (Words{"1", "2"}));
+    co_await life.stop();
+}
+TEST(PostgresNotify, ListensBeforeItCatchesUp) {
+    PostgresServer server;
+    test::on_loop(between, server);
 }
 
 Task<void> probes(Loop& loop, PostgresServer& server) {
