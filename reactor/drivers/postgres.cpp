@@ -53,7 +53,7 @@ std::unique_ptr<PostgresLink> Postgres::take_idle() {
     while (!idle_.empty()) {
         std::unique_ptr<PostgresLink> link = std::move(idle_.back().link);
         idle_.pop_back();
-        if (!link->broken()) return link;
+        if (link->wire().sound()) return link;
         forget(std::move(link));
     }
     return nullptr;

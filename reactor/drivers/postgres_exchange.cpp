@@ -7,12 +7,17 @@
 
 namespace musher {
 
+namespace {
+constexpr Duration kAgain = milliseconds(100);
+}  // namespace
+
 /// Owned by the exchange and by the task on the pool, whichever ends last.
 struct PostgresExchange::CancelCall {
     CancelCall(Loop& loop, PGconn* conn) : handle(PQgetCancel(conn)), ended(loop.ready()) {}
     CancelCall(const CancelCall&) = delete;
     ~CancelCall() { PQfreeCancel(handle); }
     PGcancel* handle;
+    Cancel over;  // the statement has ended
     bool done = false;
     Waiters ended;
 };
@@ -22,6 +27,7 @@ PostgresExchange::PostgresExchange(PostgresWire& wire, Cancel& asked) : wire_(wi
 }
 
 PostgresExchange::~PostgresExchange() {
+    if (call_) call_->over.request();
     if (!wire_.broken() && PQtransactionStatus(wire_.conn()) == PQTRANS_ACTIVE) {
         wire_.drop(Error(Errc::unavailable, "a statement was left half-way"));
     }
@@ -35,7 +41,12 @@ Task<void> PostgresExchange::send_cancel(Loop& loop, std::shared_ptr<CancelCall>
     const Result<Semaphore::Permit> permit = co_await loop.heavy().acquire(never);
     char said[256];
     auto ask = [&] { return PQcancel(call->handle, said, sizeof said); };
-    co_await offload(loop, ask);
+    while (!call->over.requested()) {
+        co_await offload(loop, ask);
+        // A request that comes before the server has begun the statement is forgotten there.
+        const Result<void> rested = co_await loop.timers().sleep(kAgain, call->over);
+        static_cast<void>(rested);
+    }
     call->done = true;
     call->ended.wake_all();
 }
@@ -117,6 +128,7 @@ Task<Result<PostgresResult>> PostgresExchange::finish(const OnRow& on_row) {
 }
 
 Task<void> PostgresExchange::settle() {
+    if (call_) call_->over.request();
     while (call_ && !call_->done) {
         const Result<void> waited = co_await call_->ended.wait(grace_);
         if (waited) continue;

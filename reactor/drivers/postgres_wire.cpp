@@ -98,6 +98,13 @@ bool PostgresWire::consume() {
     return true;
 }
 
+bool PostgresWire::sound() {
+    // Twice: its last words come before the hang-up.
+    const bool sounds = !broken() && consume() && consume();
+    if (sounds) hear();
+    return sounds;
+}
+
 void PostgresWire::flush() {
     const int left = PQflush(conn_);
     if (left < 0) {

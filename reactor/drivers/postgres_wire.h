@@ -50,6 +50,8 @@ class PostgresWire {
     /// some thousands are held: the rest waits in the server. `unavailable` after the end.
     Task<Result<std::vector<PostgresNotification>>> notifications(Cancel& cancel);
 
+    /// While idle: looks whether the other side has hung up since the loop's last turn.
+    bool sound();
     /// Ends the connection: everybody's wait ends.
     void drop(Error why);
     Task<Result<void>> ended(Cancel& cancel);

@@ -25,6 +25,14 @@ namespace {
 constexpr int kStartTimeoutMs = 60'000;
 using Argv = std::vector<std::string>;
 
+std::vector<pid_t> children_of(pid_t parent) {
+    const std::string number = std::to_string(parent);
+    std::ifstream list("/proc/" + number + "/task/" + number + "/children");
+    std::vector<pid_t> children;
+    for (pid_t child = 0; list >> child;) children.push_back(child);
+    return children;
+}
+
 /// Debian keeps each major version's programs in a folder of its own; the newest counts.
 std::string program(const std::string& name) {
     std::string found;
@@ -261,7 +269,10 @@ void PostgresServer::stop() {
 
 void PostgresServer::kill() {
     if (pid_ <= 0) return;
+    // Left alone, a server process answers for a moment longer.
+    const std::vector<pid_t> processes = children_of(pid_);
     ::kill(pid_, SIGKILL);
+    for (const pid_t one : processes) ::kill(one, SIGKILL);
     wait_for(std::exchange(pid_, -1));
 }
 
