@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <map>
 
 #include "reactor/base/clock.h"
 #include "reactor/base/log.h"
@@ -18,7 +19,7 @@ namespace musher::hotfolder {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr int kMostNumbers = 1000;  // the last one is the job's id
+constexpr int kMostNumbers = 1000;             // the last one is the job's id
 constexpr std::size_t kLongestReported = 200;  // with .report.json and a temporary name around it
 constexpr std::size_t kReportBytes = 4 << 20;
 
@@ -68,10 +69,9 @@ void leave_claim(const std::string& file) {
 }
 
 Result<void> write_report(const std::string& path, const Settlement& one) {
-    const std::string text =
-        one.report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-    MUSHER_TRY(AtomicFile file, AtomicFile::create(folder_of(path), report_name(name_of(path)),
-                                                   0644, text.size()));
+    const std::string text = one.report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    MUSHER_TRY(AtomicFile file,
+               AtomicFile::create(folder_of(path), report_name(name_of(path)), 0644, text.size()));
     MUSHER_DO(write_all(file.fd().get(), text));
     file.mark(one.event.id, 0);
     // `fail`: a report of the same job is replaced, that of another one is a conflict.
@@ -82,8 +82,7 @@ Result<void> write_report(const std::string& path, const Settlement& one) {
 
 /// The report first: an original in failed/ is never without one.
 Result<void> put_into_failed(const HotfolderRules& rules, const Settlement& one) {
-    const std::string wanted =
-        rules.failed + "/" + original_of(rules, one.event.file);
+    const std::string wanted = rules.failed + "/" + original_of(rules, one.event.file);
     MUSHER_DO(make_folders(folder_of(wanted)));
     for (int number = 1; number <= kMostNumbers; ++number) {
         const std::string name = failed_name(name_of(wanted), number, one.event.id);
@@ -135,8 +134,8 @@ void put_into_done(const HotfolderRules& rules, const std::vector<Settlement>& e
         if (moved[i]) {
             leave_claim(from);
         } else if (moved[i].error().code == Errc::not_found && !exists(from)) {
-            log::warning("hotfolder.original_gone", Json{{"file", escape_name(from)},
-                                                         {"job", ended[which[i]].event.id}});
+            log::warning("hotfolder.original_gone",
+                         Json{{"file", escape_name(from)}, {"job", ended[which[i]].event.id}});
         } else {
             answers[which[i]] = fail(moved[i].error());
         }
@@ -153,6 +152,53 @@ void put_back_released(const std::vector<Settlement>& ended, std::vector<Result<
         // Together: one that is back already counts as put back the next time.
         if (ended[i].outcome == musher::Outcome::released) answers[i] = back;
     }
+}
+
+/// The hot folder that an original was found in, or what stands for it. `home` for most.
+std::string folder_of_claim(const std::string& file, const std::string& home) {
+    const std::string inside = home == "/" ? home : home + "/";
+    if (file.starts_with(inside + std::string(kWorkRoot))) return home;
+    if (const auto claim = parse_work_path(file)) return claim->folder;
+    return file.starts_with(inside) ? home : folder_of(file);
+}
+
+/// For originals from before `path` was edited: they end where they began, and what was said
+/// relative to the folder is relative to theirs.
+HotfolderRules rules_at(HotfolderRules rules, const std::string& folder) {
+    const std::string inside = rules.folder + "/";
+    for (std::string* aside : {&rules.done.folder, &rules.failed}) {
+        if (aside->starts_with(inside)) *aside = folder + "/" + aside->substr(inside.size());
+    }
+    rules.folder = folder;
+    return rules;
+}
+
+/// Answers at the indices `which`, but for what was released.
+void put_away_some(const HotfolderRules& rules, const std::vector<Settlement>& ended,
+                   const std::vector<std::size_t>& which, std::vector<Result<void>>& answers) {
+    std::vector<std::size_t> done;
+    for (const std::size_t i : which) {
+        const Settlement& one = ended[i];
+        const bool is_done = one.outcome == musher::Outcome::done;
+        const bool stays = is_done && rules.done.way == Farewell::Way::leave;
+        if (one.outcome == musher::Outcome::released) continue;
+        if (replaced(one)) {
+            // A step that edits it does so for ever: nothing tells its hand from another's.
+            log::warning("hotfolder.original_replaced",
+                         Json{{"file", escape_name(one.event.file)},
+                              {"job", one.event.id},
+                              {"hint", "it stays, and is taken as a new file"}});
+        } else if (stays) {
+            continue;
+        } else if (!is_done) {
+            answers[i] = put_into_failed(rules, one);
+        } else if (rules.done.way == Farewell::Way::remove) {
+            answers[i] = remove_original(one.event.file);
+        } else {
+            done.push_back(i);
+        }
+    }
+    put_into_done(rules, ended, done, answers);
 }
 
 /// The job that a file in failed/ belongs to, by its report; empty when there is none.
@@ -184,32 +230,21 @@ std::string original_of(const HotfolderRules& rules, const std::string& file) {
     return file.size() > skip ? file.substr(skip) : name_of(file);
 }
 
+bool at_home(const HotfolderRules& rules, const std::string& file) {
+    return folder_of_claim(file, rules.folder) == rules.folder;
+}
+
 std::vector<Result<void>> put_away(const HotfolderRules& rules,
                                    const std::vector<Settlement>& ended) {
     std::vector<Result<void>> answers(ended.size());
-    std::vector<std::size_t> done;
+    std::map<std::string, std::vector<std::size_t>> by_folder;
     for (std::size_t i = 0; i < ended.size(); ++i) {
-        const Settlement& one = ended[i];
-        const bool is_done = one.outcome == musher::Outcome::done;
-        const bool stays = is_done && rules.done.way == Farewell::Way::leave;
-        if (one.outcome == musher::Outcome::released) continue;
-        if (replaced(one)) {
-            // A step that edits it does so for ever: nothing tells its hand from another's.
-            log::warning("hotfolder.original_replaced",
-                         Json{{"file", escape_name(one.event.file)},
-                              {"job", one.event.id},
-                              {"hint", "it stays, and is taken as a new file"}});
-        } else if (stays) {
-            continue;
-        } else if (!is_done) {
-            answers[i] = put_into_failed(rules, one);
-        } else if (rules.done.way == Farewell::Way::remove) {
-            answers[i] = remove_original(one.event.file);
-        } else {
-            done.push_back(i);
-        }
+        by_folder[folder_of_claim(ended[i].event.file, rules.folder)].push_back(i);
     }
-    put_into_done(rules, ended, done, answers);
+    for (const auto& [folder, which] : by_folder) {
+        put_away_some(folder == rules.folder ? rules : rules_at(rules, folder), ended, which,
+                      answers);
+    }
     put_back_released(ended, answers);
     return answers;
 }
@@ -236,8 +271,9 @@ Result<void> put_back(const std::vector<Settlement>& released) {
     return all;
 }
 
-std::string where_is(const HotfolderRules& rules, const Event& event, musher::Outcome outcome) {
+std::string where_is(const HotfolderRules& current, const Event& event, musher::Outcome outcome) {
     if (exists(event.file)) return event.file;
+    const HotfolderRules rules = rules_at(current, folder_of_claim(event.file, current.folder));
     const bool done = outcome == musher::Outcome::done;
     if (done && rules.done.way != Farewell::Way::move) return "";
     const std::string& folder = done ? rules.done.folder : rules.failed;
@@ -251,8 +287,9 @@ std::string where_is(const HotfolderRules& rules, const Event& event, musher::Ou
     return "";
 }
 
-Result<void> bring_back(const HotfolderRules& rules, const std::string& job,
+Result<void> bring_back(const HotfolderRules& current, const std::string& job,
                         const std::string& file) {
+    const HotfolderRules rules = rules_at(current, folder_of_claim(file, current.folder));
     const std::string wanted = rules.failed + "/" + original_of(rules, file);
     for (int number = 1; number <= kMostNumbers; ++number) {
         const std::string name = failed_name(name_of(wanted), number, job);

@@ -12,6 +12,10 @@ namespace musher::hotfolder {
 /// Where a file was before it was claimed, relative to the hot folder, raw.
 std::string original_of(const HotfolderRules& rules, const std::string& file);
 
+/// False for a file that was found before `path` was edited. What follows puts it where it would
+/// have gone then, but for the names of done/ and failed/, which are today's.
+bool at_home(const HotfolderRules& rules, const std::string& file);
+
 /// Moves each original where its outcome says, with a report beside a failed one; subfolders are
 /// kept. One answer per settlement, and none keeps another from its move. What is no longer there
 /// counts as moved; what was worked on where it stands and is another file by now is left alone.

@@ -13,8 +13,8 @@
 #include "sources/claims.h"
 #include "sources/hotfolder_rules.h"
 #include "sources/patrol.h"
-#include "sources/settled_ids.h"
 #include "sources/settle_table.h"
+#include "sources/settled_ids.h"
 
 namespace musher {
 
@@ -36,6 +36,7 @@ class Hotfolder final : public Source {
     Task<Result<void>> recall(Event event, Cancel& cancel) override;
     Task<std::string> whereabouts(Event event, musher::Outcome outcome) override;
     void recheck() override;
+    Task<Result<void>> retire(Cancel& cancel) override;
     Json status() const override;
     Task<Why> why(std::string path, Cancel& cancel) override;
     Task<std::vector<Problem>> probe(Cancel& cancel) override;
@@ -89,8 +90,7 @@ class Hotfolder final : public Source {
     void recover_later();
     std::string absolute(const std::string& relative) const;
     bool known(const CandidateKey::View& key, const FileSample& sample) const;
-    void remember(CandidateKey key, const FileSample& sample, const std::string& id,
-                  int hops);
+    void remember(CandidateKey key, const FileSample& sample, const std::string& id, int hops);
     const Standing* standing_at(const std::string& original) const;
     bool stands(const LookRequest& request, const Item& item);
     Event event_of(const Item& item) const;
@@ -111,8 +111,8 @@ class Hotfolder final : public Source {
     std::unique_ptr<Patrol> patrol_;
     Standings standing_;
     std::unordered_map<std::string, std::string> taken_;  // original → job, until it is put away
-    std::vector<Item> unwanted_;    // `when` was false: back to their places
-    std::vector<Item> duplicates_;  // done with
+    std::vector<Item> unwanted_;                          // `when` was false: back to their places
+    std::vector<Item> duplicates_;                        // done with
     std::unordered_set<std::string> admitting_;  // sent; not in the queue or back in place yet
     std::unordered_set<std::string> suspects_;   // claims that no job was found for
     std::unordered_set<std::string> leaving_;    // being put away

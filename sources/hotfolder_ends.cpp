@@ -34,9 +34,8 @@ std::vector<std::pair<std::string, FileSample>> move_back(const std::vector<Move
 
 /// Recovery and the dispatcher may come with the same original: the first to come moves it.
 Task<Result<void>> Hotfolder::settle(std::vector<Settlement>& ended, Cancel& cancel) {
-    std::erase_if(ended, [this](const Settlement& one) {
-        return !leaving_.insert(one.event.id).second;
-    });
+    std::erase_if(ended,
+                  [this](const Settlement& one) { return !leaving_.insert(one.event.id).second; });
     std::vector<std::string> ids;
     for (const Settlement& one : ended) ids.push_back(one.event.id);
     Result<void> moved = co_await move_away(ended, cancel);
@@ -177,10 +176,37 @@ Task<void> Hotfolder::fail_unmatched(std::vector<Item> items, Cancel& stop) {
     co_await try_to_settle(std::move(refused), stop);
 }
 
+/// Claims that no queue knows were cut off on their way into it, or `when` refused them just now.
+Task<Result<void>> Hotfolder::retire(Cancel& cancel) {
+    const PremisesWish asked = wish();
+    auto open = [&asked] { return open_premises(asked); };
+    Result<std::shared_ptr<const Premises>> opened = co_await offload(context_.loop, open);
+    if (!opened) co_return fail(opened.error());  // not there just now: with all its claims
+    premises_ = std::move(*opened);
+    // No answer is on its way any more, and nobody returns what was refused.
+    admitting_.clear();
+    unwanted_.clear();
+    duplicates_.clear();
+    Result<std::vector<Item>> items = co_await unfinished();
+    premises_.reset();
+    if (!items) co_return fail(items.error());
+    MUSHER_CO_TRY(const std::vector<Presence> known, co_await ask(*items, cancel));
+    std::vector<Move> moves;
+    for (std::size_t i = 0; i < items->size(); ++i) {
+        const Item& item = (*items)[i];
+        if (known[i] == Presence::unknown) moves.push_back(Move{item.file, item.original});
+    }
+    auto move = [&moves] { return move_back(moves); };
+    if (!moves.empty()) co_await offload(context_.loop, move);
+    co_return Result<void>();
+}
+
 Task<Result<void>> Hotfolder::recall(Event event, Cancel&) {
     auto fetch = [this, &event] { return bring_back(rules_, event.id, event.file); };
     MUSHER_CO_DO(co_await offload(context_.loop, fetch));
-    taken_[absolute(original_of(rules_, event.file))] = event.id;
+    if (at_home(rules_, event.file)) {
+        taken_[absolute(original_of(rules_, event.file))] = event.id;
+    }
     co_return Result<void>();
 }
 

@@ -110,6 +110,7 @@ const std::vector<Api::Route>& Api::routes() {
         {"GET", "/api/v1/pipelines/{}", &Api::get_pipeline},
         {"POST", "/api/v1/pipelines/{}/pause", &Api::set_paused},
         {"POST", "/api/v1/pipelines/{}/resume", &Api::set_paused},
+        {"POST", "/api/v1/pipelines/{}/rollback", &Api::rollback},
         {"POST", "/api/v1/pipelines/{}/release", &Api::release},
         {"POST", "/api/v1/pipelines/{}/purge", &Api::purge},
         {"POST", "/api/v1/pipelines/{}/emit", &Api::emit},

@@ -44,6 +44,7 @@ class Api {
     Answer change_job(const Call& call, Cancel& cancel);
     Answer set_paused(const Call& call, Cancel& cancel);
     Answer release(const Call& call, Cancel& cancel);
+    Answer rollback(const Call& call, Cancel& cancel);
     Answer purge(const Call& call, Cancel& cancel);
     Answer emit(const Call& call, Cancel& cancel);
 

@@ -151,6 +151,11 @@ Api::Answer Api::release(const Call& call, Cancel& cancel) {
     co_return co_await reactor_.release(call.name, cancel);
 }
 
+Api::Answer Api::rollback(const Call& call, Cancel&) {
+    MUSHER_CO_TRY(const int number, read_rollback(call.request.body));
+    co_return co_await reactor_.rollback(call.name, number);
+}
+
 Api::Answer Api::purge(const Call& call, Cancel& cancel) {
     MUSHER_CO_TRY(const std::string name, read_purge(call.request.body));
     MUSHER_CO_TRY(const auto state, parse_state(name));

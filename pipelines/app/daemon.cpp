@@ -73,55 +73,136 @@ constexpr Duration kLongestStop = std::chrono::seconds(50);
     ::_exit(info(Errc::timeout).exit_code);
 }
 
-using Servers = std::vector<std::unique_ptr<ControlServer>>;
+/// The control socket, and the same API at http.listen where that is set.
+class Servers {
+  public:
+    Servers(Loop& loop, Api& api) : loop_(loop), api_(api) {}
 
-Result<void> open_servers(Loop& loop, Api& api, const DaemonConfig& config, Servers& servers) {
-    const ControlServer::Respond respond = [&api](ServerRequest request, Cancel& cancel) {
-        return api.handle(std::move(request), cancel);
-    };
-    MUSHER_TRY(Fd local, listen_unix(config.state + "/control.sock"));
-    MUSHER_TRY(auto server, ControlServer::start(loop, std::move(local), true, respond));
-    servers.push_back(std::move(server));
-    if (config.http_listen.empty()) return {};
-    MUSHER_TRY(const HostPort where, HostPort::parse(config.http_listen, 8470));
-    MUSHER_TRY(Fd remote, listen_tcp(where.host, where.port));
-    MUSHER_TRY(auto open, ControlServer::start(loop, std::move(remote), false, respond));
-    servers.push_back(std::move(open));
-    return {};
+    Result<void> open(const DaemonConfig& config) {
+        MUSHER_TRY(Fd local, listen_unix(config.state + "/control.sock"));
+        MUSHER_TRY(local_, start(std::move(local), true));
+        return listen(config.http_listen);
+    }
+    /// Listens at `to` alone, one move after the other.
+    Task<void> follow(std::string to) {
+        wanted_ = std::move(to);
+        if (std::exchange(moving_, true)) co_return;
+        do {
+            to = wanted_;
+            co_await move(to);
+        } while (to != wanted_);
+        moving_ = false;
+    }
+    /// Whether it listens where it was told to the last time.
+    bool works() const { return works_; }
+    Task<void> stop() {
+        if (local_) co_await local_->stop();
+        if (remote_) co_await remote_->stop();
+    }
+
+  private:
+    /// On error it listens where it did, if it still can.
+    Task<void> move(std::string to) {
+        works_ = true;
+        if (to == listens_) co_return;
+        std::unique_ptr<ControlServer> old = std::move(remote_);
+        Result<void> moved = listen(to);
+        if (!moved && moved.error().code == Errc::conflict && old) {
+            // Maybe it is our own socket: another address with the same port.
+            co_await old->stop();
+            old.reset();
+            moved = listen(to);
+            if (!moved) static_cast<void>(listen(std::string(listens_)).has_value());
+        }
+        works_ = moved.has_value();
+        if (!moved) {
+            if (old) remote_ = std::move(old);
+            log::error(
+                "http.not_moved",
+                Json{{"to", to}, {"reason", moved.error().text()}, {"hint", moved.error().hint}});
+            co_return;
+        }
+        log::info("http.moved", Json{{"to", to}});
+        if (old) co_await old->stop();
+    }
+    Result<std::unique_ptr<ControlServer>> start(Fd listening, bool local) {
+        return ControlServer::start(loop_, std::move(listening), local,
+                                    [this](ServerRequest request, Cancel& cancel) {
+                                        return api_.handle(std::move(request), cancel);
+                                    });
+    }
+    Result<void> listen(const std::string& at) {
+        if (!at.empty()) {
+            MUSHER_TRY(const HostPort where, HostPort::parse(at, 8470));
+            MUSHER_TRY(Fd remote, listen_tcp(where.host, where.port));
+            MUSHER_TRY(remote_, start(std::move(remote), false));
+        }
+        listens_ = at;
+        return {};
+    }
+
+    Loop& loop_;
+    Api& api_;
+    std::unique_ptr<ControlServer> local_, remote_;
+    std::string listens_;
+    std::string wanted_;
+    bool works_ = true;
+    bool moving_ = false;
+};
+
+/// The log of an edited musher.yml, or its file anew after a rotation.
+bool reopen_log(const DaemonConfig& config) {
+    const Result<log::Level> level = log::parse_level(config.log_level);
+    if (!level) return false;
+    const Result<void> opened = log::open(config.log_to, *level);
+    if (opened) return true;
+    log::error("log.not_opened", Json{{"to", config.log_to}, {"reason", opened.error().text()}});
+    return false;
 }
 
-Task<void> stop_servers(Servers& servers) {
-    for (const auto& server : servers) co_await server->stop();
+Task<void> take_settings(Reactor& reactor, Servers& servers) {
+    reactor.applied("log", reopen_log(reactor.daemon()));
+    co_await servers.follow(reactor.daemon().http_listen);
+    reactor.applied("http.listen", servers.works());
+}
+
+Task<void> leave(Scope& moves, Servers& servers) {
+    co_await moves.join();
+    co_await servers.stop();
 }
 
 Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
     Cancel stop;
     Timers::Alarm last_word(loop.timers());
-    const Signals signals(loop, {SIGTERM, SIGINT}, [&](int number) {
+    Reactor reactor(loop, std::move(configuration));
+    const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int number) {
+        if (number == SIGHUP) return reactor.reload();
         if (!stop.requested()) log::info("musher.stopping", Json{{"signal", number}});
         if (!last_word.armed()) last_word.arm(kLongestStop, give_up_stopping);
         sd_notify(0, "STOPPING=1");
         stop.request();
     });
     const Heartbeat heartbeat(loop);
-    Reactor reactor(loop, std::move(configuration));
     Api api(reactor);
-    Servers servers;
+    Servers servers(loop, api);
+    Scope moves("http", loop.ready(), loop.clock(), &loop.root());
     Result<void> opened;
-    auto ready = [&] {
-        opened = open_servers(loop, api, reactor.daemon(), servers);
+    Reactor::Hooks hooks;
+    hooks.ready = [&] {
+        opened = servers.open(reactor.daemon());
         if (!opened) {
             stop.request();
             return;
         }
         log::info("musher.ready", Json{{"version", MUSHER_VERSION},
-                                       {"pipelines", reactor.pipelines().size()},
+                                       {"pipelines", reactor.pipelines()},
                                        {"control", reactor.daemon().state + "/control.sock"},
                                        {"http", reactor.daemon().http_listen}});
         sd_notify(0, "READY=1");
     };
-    auto leaving = [&servers] { return stop_servers(servers); };
-    const Result<void> ended = co_await reactor.run(stop, ready, leaving);
+    hooks.settings = [&] { moves.spawn("settings", take_settings(reactor, servers)); };
+    hooks.leaving = [&] { return leave(moves, servers); };
+    const Result<void> ended = co_await reactor.run(stop, std::move(hooks));
     if (!opened) {
         error = opened.error();
     } else if (!ended) {

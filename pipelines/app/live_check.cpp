@@ -6,10 +6,9 @@
 #include <cstdlib>
 #include <set>
 
-#include "pipelines/config/component_options.h"
 #include "pipelines/config/folder_use.h"
 #include "pipelines/config/problems.h"
-#include "pipelines/run/program.h"
+#include "pipelines/run/probe.h"
 #include "reactor/drivers/atomic_file.h"
 #include "reactor/drivers/redis_dial.h"
 #include "reactor/loop/offload.h"
@@ -18,17 +17,6 @@ namespace musher {
 
 namespace {
 constexpr Duration kPatience = std::chrono::seconds(5);
-
-/// A source that is only probed asks nothing.
-class NoLedger final : public Ledger {
-  public:
-    Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids, Cancel&) override {
-        co_return std::vector<Presence>(ids.size(), Presence::unknown);
-    }
-    Task<Result<Settlement>> settlement(std::string id, Cancel&) override {
-        co_return fail(Errc::not_found, "no job " + id);
-    }
-};
 
 /// Can a file be made there? A folder that is missing would be made, so the nearest one above it
 /// counts. The file has no name: there is nothing to leave behind. Pool threads.
@@ -145,26 +133,14 @@ Task<void> LiveCheck::source(const PipelineConfig& pipeline) {
         blame(pipeline.source_options.at, "not_compiled", program.error());
         co_return;
     }
-    Channel<Delivery> out(loop_.ready(), 1);
-    NoLedger ledger;
-    SourceContext context{loop_, pipeline.name, pipeline.folder,          out,
-                          ledger, read_.daemon.connections, "check --live"};
-    context.timezone = read_.daemon.timezone;
-    const auto made = pipeline.source->make((*program)->source_options(), context);
-    if (!made) {
-        blame(pipeline.source_options.at, "bad_source", made.error());
-        co_return;
-    }
     Cancel patience;
     const Deadline limit(loop_.timers(), patience, kPatience);
-    const FolderUse use = folder_use(pipeline);
-    std::vector<Problem> found = co_await (*made)->probe(patience);
-    for (Problem& problem : found) {
-        const Value& options = pipeline.source_options;
-        const Position at = use.watched ? use.watched->at : place_of(problem.message, options);
-        if (!problem.at.file) problem.at = at;
-        read_.problems.push_back(std::move(problem));
-    }
+    Pool pool(loop_);
+    Surroundings around(loop_, read_.daemon.connections, pool);
+    around.node = "check --live";
+    around.timezone = read_.daemon.timezone;
+    std::vector<Problem> found = co_await probe_source(around, **program, patience);
+    for (Problem& problem : found) read_.problems.push_back(std::move(problem));
 }
 
 Task<void> LiveCheck::folders(const PipelineConfig& pipeline) {

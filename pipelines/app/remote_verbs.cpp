@@ -17,10 +17,10 @@ Result<Answer> status(const Call& call) {
     if (call.has("tasks")) {
         MUSHER_TRY(answer.json, ask_musher(call, ApiCall{"GET", "/tasks"}));
         for (const Json& row : answer.json["tasks"]) {
-            answer.text += fmt::format("{:{}}{}  {}  {}\n", "", 2 * row["depth"].get<int>(),
-                                       row["name"].get<std::string>(),
-                                       age(row["age_ms"].get<std::int64_t>()),
-                                       row["where"].get<std::string>());
+            answer.text +=
+                fmt::format("{:{}}{}  {}  {}\n", "", 2 * row["depth"].get<int>(),
+                            row["name"].get<std::string>(), age(row["age_ms"].get<std::int64_t>()),
+                            row["where"].get<std::string>());
         }
         return answer;
     }
@@ -31,6 +31,10 @@ Result<Answer> status(const Call& call) {
     answer.text = fmt::format("musher {} on {}, {}; queue {} {}\n", shown(all["version"]),
                               shown(all["node"]), since, shown(all["queue"]["url"]),
                               all["queue"]["ok"].get<bool>() ? "ok" : "AWAY");
+    if (!all["problem"].is_null()) answer.text += "configuration: " + shown(all["problem"]) + "\n";
+    for (const Json& setting : all["restart_needed"]) {
+        answer.text += "waits for a restart: " + shown(setting) + "\n";
+    }
     std::vector<std::vector<std::string>> rows = {{"PIPELINE", "STATE", "WAITING", "DELAYED",
                                                    "RUNNING", "DONE", "DEAD", "OLDEST", "PROBLEM"}};
     for (const Json& row : all["pipelines"]) {
@@ -97,21 +101,53 @@ Result<Answer> emit(const Call& call) {
     return answer;
 }
 
+Result<Answer> rollback(const Call& call) {
+    ApiCall order{"POST", "/pipelines/" + call.text("PIPELINE") + "/rollback"};
+    if (call.has("to")) {
+        const Result<Json> number = parse_json(call.text("to"));
+        if (!number || !number->is_number_unsigned() || *number == 0) {
+            return fail(Errc::usage,
+                        "--to wants the number of a revision, found '" + call.text("to") + "'",
+                        "<state>/revisions/PIPELINE/ holds the last ones");
+        }
+        order.body = Json{{"revision", *number}};
+    }
+    Answer answer;
+    MUSHER_TRY(answer.json, ask_musher(call, order));
+    answer.text = fmt::format("{} holds revision {} again\n", shown(answer.json["file"]),
+                              shown(answer.json["revision"]));
+    return answer;
+}
+
 }  // namespace
 
 const std::vector<Verb>& remote_verbs() {
     static const std::vector<Verb> kVerbs = {
-        {"status", "what runs now", "  musher status\n  musher status --json | jq .pipelines\n",
-         {{"tasks", Kind::flag, "the tree of running tasks, with ages"}}, status},
-        {"why", "why a file is waiting", "  musher why /srv/in/report.pdf\n",
-         {{"PATH", Kind::positional, "a file in or near a hot folder", true}}, why},
-        {"emit", "make an event by hand",
+        {"status",
+         "what runs now",
+         "  musher status\n  musher status --json | jq .pipelines\n",
+         {{"tasks", Kind::flag, "the tree of running tasks, with ages"}},
+         status},
+        {"why",
+         "why a file is waiting",
+         "  musher why /srv/in/report.pdf\n",
+         {{"PATH", Kind::positional, "a file in or near a hot folder", true}},
+         why},
+        {"emit",
+         "make an event by hand",
          "  musher emit invoices --file a.pdf --dry-run\n  musher emit nightly --set day=3\n",
          {{"PIPELINE", Kind::positional, "the pipeline's name", true},
           {"file", Kind::value, "the job's body; it stays where it is", false, "FILE"},
           {"set", Kind::many, "a field of the event; may be given again", false, "NAME=VALUE"},
           {"dry-run", Kind::flag, "show what would happen, do nothing"}},
          emit},
+        {"rollback",
+         "put an earlier text back into a pipeline's file",
+         "  musher rollback invoices\n  musher rollback invoices --to 12\n",
+         {{"PIPELINE", Kind::positional, "the pipeline's name", true},
+          {"to", Kind::value, "a revision; the last one that ran before, if not given", false,
+           "N"}},
+         rollback},
     };
     return kVerbs;
 }

@@ -9,6 +9,8 @@
 namespace musher {
 
 namespace {
+constexpr int kMostRevision = 1'000'000'000;
+
 Result<void> check_member(const Json& body, std::string_view key, Json::value_t type) {
     const auto found = body.find(key);
     if (found == body.end() || found->type() == type) return {};
@@ -43,6 +45,16 @@ Result<EmitRequest> read_emit(const std::string& body) {
     if (read.contains("set")) request.facts = read["set"];
     request.dry_run = flag_in(read, "dry_run");
     return request;
+}
+
+Result<int> read_rollback(const std::string& body) {
+    MUSHER_TRY(const Json read, read_body(body, {"revision"}));
+    if (!read.contains("revision")) return 0;
+    const Json& number = read["revision"];
+    if (number.is_number_unsigned() && number > 0 && number <= kMostRevision) {
+        return number.get<int>();
+    }
+    return fail(Errc::usage, "`revision` wants a whole number from 1 on, found " + to_line(number));
 }
 
 Result<std::string> read_purge(const std::string& body) {

@@ -24,6 +24,8 @@ struct EmitRequest {
 };
 /// `usage` naming the member of another type.
 Result<EmitRequest> read_emit(const std::string& body);
+/// …/rollback: the revision's number, 0 for none.
+Result<int> read_rollback(const std::string& body);
 /// …/purge: the state's name, `done` by default.
 Result<std::string> read_purge(const std::string& body);
 

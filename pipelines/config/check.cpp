@@ -49,6 +49,8 @@ class ConfigurationReader {
     void read_daemon_file(const std::string& shown);
     void read_path(const std::string& shown);
     Configuration finish();
+    /// Without what only shows when all pipelines are looked at together.
+    Configuration finish_each();
 
   private:
     void read_listed(const std::string& shown, const Position& at);
@@ -68,6 +70,8 @@ void ConfigurationReader::read_daemon_file(const std::string& shown) {
 
 void ConfigurationReader::read_settings(const Source& source) {
     result_.daemon = read_daemon_tree(source.root, absolute_path(source.shown), result_.problems);
+    result_.daemon.shown = source.shown;
+    result_.daemon.text = source.text;
     has_daemon_ = true;
 }
 
@@ -106,8 +110,7 @@ void ConfigurationReader::read_path(const std::string& path) {
     if (fs::is_directory(shown, failed)) return read_listed(shown, at);
     auto source = read_source(shown, result_.problems);
     if (!source) return;
-    is_daemon_tree(source->root) ? read_daemon(*source)
-                                 : read_pipeline_source(std::move(*source));
+    is_daemon_tree(source->root) ? read_daemon(*source) : read_pipeline_source(std::move(*source));
 }
 
 void ConfigurationReader::read_pipeline_source(Source source) {
@@ -132,6 +135,10 @@ void ConfigurationReader::drop_faulty() {
 
 Configuration ConfigurationReader::finish() {
     check_together(result_.pipelines, result_.problems);
+    return finish_each();
+}
+
+Configuration ConfigurationReader::finish_each() {
     sort_problems(result_.problems);
     drop_faulty();
     return std::move(result_);
@@ -187,30 +194,18 @@ Configuration read_configuration(const std::string& file, const Catalogue& catal
     return reader.finish();
 }
 
+Configuration read_each(const std::string& file, const Catalogue& catalogue) {
+    ConfigurationReader reader(catalogue);
+    reader.read_daemon_file(file);
+    return reader.finish_each();
+}
+
 Configuration read_pipelines(const std::vector<std::string>& paths, const Catalogue& catalogue,
                              const std::string& daemon_file) {
     ConfigurationReader reader(catalogue);
     if (!daemon_file.empty()) reader.read_settings_file(daemon_file);
     for (const std::string& path : paths) reader.read_path(path);
     return reader.finish();
-}
-
-std::optional<PipelineConfig> read_pipeline(const std::string& file, const DaemonConfig& daemon,
-                                            std::vector<Problem>& problems,
-                                            const Catalogue& catalogue) {
-    std::vector<Problem> found;
-    std::optional<PipelineConfig> config;
-    if (auto source = read_source(shown_path(file), found)) {
-        const Reading reading{catalogue, &daemon, found};
-        config = read_pipeline_tree(source->root, absolute_path(source->shown), reading);
-        config->shown = source->shown;
-        config->text = std::move(source->text);
-        check_expressions(*config, &daemon, found);
-    }
-    if (has_errors(found)) config.reset();
-    sort_problems(found);
-    problems.insert(problems.end(), found.begin(), found.end());
-    return config;
 }
 
 }  // namespace musher

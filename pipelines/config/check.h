@@ -1,7 +1,6 @@
 // Reads and checks configuration: every fault of every file in one pass.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,16 +23,14 @@ struct Configuration {
 /// other. Problems name files as `file` and `pipelines:` do, relative to the working directory.
 Configuration read_configuration(const std::string& file,
                                  const Catalogue& catalogue = full_catalogue());
+/// The same, each file for itself: check_together() is left to the caller.
+Configuration read_each(const std::string& file, const Catalogue& catalogue = full_catalogue());
 /// Pipeline files, directories of them, and musher.yml files (`musher check PATH…`). Without a
 /// musher.yml, among them or as `daemon_file` (whose own pipelines are then not read), its
 /// connections, env and vars are not judged.
 Configuration read_pipelines(const std::vector<std::string>& paths,
                              const Catalogue& catalogue = full_catalogue(),
                              const std::string& daemon_file = {});
-/// One pipeline file against an already read musher.yml, for live edits.
-std::optional<PipelineConfig> read_pipeline(const std::string& file, const DaemonConfig& daemon,
-                                            std::vector<Problem>& problems,
-                                            const Catalogue& catalogue = full_catalogue());
 /// What only shows when all pipelines are looked at together: names that are taken twice, files
 /// that go in circles, folders that two of them watch.
 void check_together(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems);

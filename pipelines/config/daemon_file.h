@@ -18,8 +18,10 @@ struct RedisConfig {
 };
 
 struct DaemonConfig {
-    std::string file;  // absolute; empty when made from flags
+    std::string file;   // absolute; empty when made from flags
+    std::string shown;  // the same as people wrote it, as in Problems
     std::string folder;
+    std::string text;   // the file's content
     std::string state;  // absolute
     std::string node;   // name shown
     std::string timezone = "UTC";

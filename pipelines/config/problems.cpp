@@ -71,6 +71,10 @@ std::string suggest(std::string_view wanted, std::span<const std::string_view> k
     return fmt::format("there {}: {}", known.size() == 1 ? "is" : "are", fmt::join(known, ", "));
 }
 
+std::string problem_line(const Problem& problem) {
+    return place_text(problem.at) + ": " + problem.message;
+}
+
 std::string place_text(const Position& at) {
     return fmt::format("{}:{}:{}", at.file ? *at.file : "", at.line, at.column);
 }

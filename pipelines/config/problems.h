@@ -25,6 +25,8 @@ void sort_problems(Problems& problems);
 /// A hint: "did you mean `x`?", or else what there is ("there are: a, b"); "" when nothing is.
 std::string suggest(std::string_view wanted, std::span<const std::string_view> known);
 
+/// "a.yml:3:7: MESSAGE", in one line.
+std::string problem_line(const Problem& problem);
 /// "a.yml:3:7", for hints that name a second place.
 std::string place_text(const Position& at);
 

@@ -51,6 +51,12 @@ RedisQueue::RedisQueue(Loop& loop, Redis& redis, std::string name, QueueOptions 
 
 RedisQueue::~RedisQueue() = default;
 
+void RedisQueue::limit(const QueueOptions& options) {
+    const milliseconds lease = options_.lease;
+    options_ = options;
+    options_.lease = lease;
+}
+
 Task<void> RedisQueue::close() {
     stop_.request(Errc::cancelled, "queue " + name_ + " was closed");
     co_await scope_.join();

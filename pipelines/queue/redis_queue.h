@@ -48,6 +48,9 @@ class RedisQueue final : public JobQueue {
     /// Known after open(): the server has no append-only file, a restart loses its newest jobs.
     bool forgetful() const { return forgetful_; }
 
+    /// For calls to come; the lease stays.
+    void limit(const QueueOptions& options);
+
     const std::string& name() const override { return name_; }
     Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) override;
     Task<Result<CycleOut>> cycle(CycleIn in, Cancel& cancel) override;

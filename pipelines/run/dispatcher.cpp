@@ -48,6 +48,11 @@ void Dispatcher::beat() {
     changed();
 }
 
+void Dispatcher::edited() {
+    hold_.hasten();
+    wake();
+}
+
 void Dispatcher::tick() {
     reap_ = true;
     wake();
@@ -68,8 +73,8 @@ std::size_t Dispatcher::prefetch() const {
 }
 
 std::size_t Dispatcher::prefetched() const {
-    return static_cast<std::size_t>(std::count_if(
-        slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.running; }));
+    return static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(),
+                                                  [](const Slot& slot) { return !slot.running; }));
 }
 
 std::size_t Dispatcher::wanted() const {

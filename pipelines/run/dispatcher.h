@@ -36,6 +36,8 @@ class Dispatcher {
     void wake();
     /// A job that runs may have been cancelled: renews the leases now, whose answer says so.
     void beat();
+    /// The program is another one: more may run at a time, and a sink that is held may be mended.
+    void edited();
     /// Called about every 15 s: looks at the queue without a reason, reaps lost leases.
     void tick();
 
@@ -96,29 +98,29 @@ class Dispatcher {
     JobQueue& queue_;
     std::function<void(std::vector<Settlement>)> settled_;
     Hold hold_;
-    std::map<std::string, std::uint64_t> passes_;  // by sink: how many jobs went through
+    std::map<std::string, std::uint64_t> passes_;   // by sink: how many jobs went through
     std::map<std::string, std::uint64_t> blamers_;  // jobs that found one broken: its passes then
     Counters counters_;
     Scope scope_;
-    Cancel jobs_;                     // parent of every job's Cancel
-    Slots slots_;                     // claimed: waiting to start or running
+    Cancel jobs_;  // parent of every job's Cancel
+    Slots slots_;  // claimed: waiting to start or running
     std::size_t running_ = 0;
-    std::vector<Ack> acks_;           // done, not yet told to the queue
-    std::vector<Settlement> ended_;   // one for each of acks_, in their order
+    std::vector<Ack> acks_;          // done, not yet told to the queue
+    std::vector<Settlement> ended_;  // one for each of acks_, in their order
     std::size_t settling_ = 0;
-    std::deque<Instant> finished_;    // of the last 20 ms
+    std::deque<Instant> finished_;  // of the last 20 ms
     Waiters turn_;
-    bool dirty_ = true;               // something changed since the pump last looked
-    bool look_ = true;                // the queue may have jobs for us
+    bool dirty_ = true;  // something changed since the pump last looked
+    bool look_ = true;   // the queue may have jobs for us
     bool reap_ = true;
-    bool asking_ = false;             // a call of ask() is on its way
-    bool beat_ = false;               // without waiting for limits::kBeat
-    bool careful_ = false;            // jobs that stalled are here: none is held that does not run
+    bool asking_ = false;   // a call of ask() is on its way
+    bool beat_ = false;     // without waiting for limits::kBeat
+    bool careful_ = false;  // jobs that stalled are here: none is held that does not run
     bool stopping_ = false;
-    bool claim_lost_ = false;         // the answer to a claim: the queue has given us jobs
+    bool claim_lost_ = false;  // the answer to a claim: the queue has given us jobs
     Instant last_beat_;
     Instant next_due_ = Instant::max();
-    Instant next_start_{};            // for limits.rate
+    Instant next_start_{};                                         // for limits.rate
     Backoff backoff_{milliseconds(100), std::chrono::seconds(5)};  // while the queue is away
     std::string trouble_;
 };

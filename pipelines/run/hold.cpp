@@ -36,14 +36,18 @@ void Hold::fault(const std::string& sink, const Error& error) {
 }
 
 bool Hold::lift(const std::vector<std::string>& passed_sinks) {
-    const bool well = std::find(passed_sinks.begin(), passed_sinks.end(), sink_) !=
-                      passed_sinks.end();
+    const bool well =
+        std::find(passed_sinks.begin(), passed_sinks.end(), sink_) != passed_sinks.end();
     // A job that was under way is no proof that the server no longer wants to be left alone.
     const bool early = clock_.now() < asked_until_;
     if (!active_ || !well || early) return false;
     active_ = false;
     log::info("pipeline.released", Json{{"queue", queue_}, {"sink", sink_}});
     return true;
+}
+
+void Hold::hasten() {
+    if (active_) probe_at_ = std::max(clock_.now(), asked_until_);
 }
 
 std::size_t Hold::allowance(std::size_t wanted, std::size_t running) const {

@@ -22,6 +22,8 @@ class Hold {
     bool active() const { return active_; }
     /// How many jobs may be started now, of `wanted`: all, none, or one probe.
     std::size_t allowance(std::size_t wanted, std::size_t running) const;
+    /// The next probe is due now, unless the server asked for a pause.
+    void hasten();
     /// When the next probe is due; only while active.
     Instant probe_at() const { return probe_at_; }
     /// For how long the job that found the fault stays back, so that others are probes meanwhile.

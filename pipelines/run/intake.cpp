@@ -11,8 +11,7 @@ namespace musher {
 
 namespace {
 /// What is on its way into the queue has left its place already: not more than the queue takes.
-std::size_t most_under_way(const Program& program) {
-    const int waiting = program.config().limits.waiting;  // 0: no limit
+std::size_t most_under_way(int waiting) {  // 0: no limit
     return waiting > 0 ? std::min(static_cast<std::size_t>(waiting), limits::kFileBatch)
                        : limits::kFileBatch;
 }
@@ -53,8 +52,9 @@ Intake::Intake(const Surroundings& around, const std::shared_ptr<const Program>&
       program_(program),
       queue_(queue),
       listener_(std::move(listener)),
-      channel_(around.loop.ready(), most_under_way(*program)),
-      room_(around.loop.ready()) {}
+      channel_(around.loop.ready(), most_under_way(program->config().limits.waiting)),
+      room_(around.loop.ready()),
+      idle_(around.loop.ready()) {}
 
 Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedupe,
                                             const std::optional<Error>& fault) const {
@@ -113,11 +113,23 @@ Result<std::optional<Job>> Intake::make_job(Event event, const std::string& dedu
 Task<void> Intake::run(Cancel& stop) {
     Cancel never;
     for (;;) {
-        Result<std::vector<Delivery>> batch =
-            co_await channel_.receive(limits::kFileBatch, never);
+        Result<std::vector<Delivery>> batch = co_await channel_.receive(limits::kFileBatch, never);
         if (!batch) co_return;
+        admitting_ = true;
         co_await admit(std::move(*batch), stop);
+        admitting_ = false;
+        idle_.wake_all();
     }
+}
+
+void Intake::limit(int waiting) {
+    channel_.set_capacity(most_under_way(waiting));
+    room();
+}
+
+Task<Result<void>> Intake::answered(Cancel& cancel) {
+    while (admitting_ || channel_.size() > 0) MUSHER_CO_DO(co_await idle_.wait(cancel));
+    co_return Result<void>();
 }
 
 Task<void> Intake::admit(std::vector<Delivery> batch, Cancel& stop) {

@@ -28,6 +28,10 @@ class Intake {
     /// Ends when the channel is closed and empty. After `stop` what cannot be stored at once is
     /// rejected: the source finds it again at the next start.
     Task<void> run(Cancel& stop);
+    /// Waits until all that was sent has its answer; nothing more may be sent meanwhile.
+    Task<Result<void>> answered(Cancel& cancel);
+    /// limits.waiting was edited.
+    void limit(int waiting);
     /// A job ended: a full queue may have room again.
     void room();
     /// The job that `event` makes on the current revision; `fault`, and those of its own, ride in
@@ -54,9 +58,11 @@ class Intake {
     Listener listener_;
     Channel<Delivery> channel_;
     Waiters room_;
+    Waiters idle_;
     std::string trouble_;
     bool full_ = false;
-    mutable std::string date_;        // of date_day_: a day's name is computed once
+    bool admitting_ = false;
+    mutable std::string date_;  // of date_day_: a day's name is computed once
     mutable std::int64_t date_until_ms_ = 0;
 };
 

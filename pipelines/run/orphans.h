@@ -13,7 +13,7 @@ namespace musher {
 
 struct Orphan {
     std::string name;  // its pipeline's; of the queue where another has that name
-    std::unique_ptr<RedisQueue> queue;
+    std::shared_ptr<RedisQueue> queue;
     QueueStats stats;  // when it was found
 };
 

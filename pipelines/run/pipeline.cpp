@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "pipelines/run/edits.h"
 #include "pipelines/run/pipeline_row.h"
 #include "pipelines/run/settlement.h"
 #include "reactor/base/backoff.h"
@@ -30,16 +31,42 @@ Pipeline::Pipeline(const Surroundings& around, std::shared_ptr<const Program> pr
       dispatcher_(around, program_, *queue_, parent,
                   [this](std::vector<Settlement> batch) { settled(std::move(batch)); }),
       scope_(program_->config().name, around.loop.ready(), around.loop.clock(), parent),
-      settler_(around.loop, program_->config().name, program_->config().source_kind, *queue_,
+      settler_(around.loop, program_, source_, *queue_,
                [this](std::size_t count) { dispatcher_.settled_done(count); }) {}
 
 Pipeline::~Pipeline() = default;
 
+Result<std::shared_ptr<Source>> Pipeline::make_source(std::shared_ptr<const Program> program) {
+    struct Kept {
+        std::shared_ptr<const Program> program;
+        SourceContext context;
+        std::unique_ptr<Source> source;
+    };
+    const PipelineConfig& config = program->config();
+    SourceContext context{around_.loop,      name(),        config.folder,
+                          intake_.channel(), ledger_,       around_.connections,
+                          around_.node,      around_.state, around_.timezone};
+    const std::shared_ptr<Kept> kept(new Kept{std::move(program), std::move(context), nullptr});
+    MUSHER_TRY(kept->source, config.source->make(kept->program->source_options(), kept->context));
+    return std::shared_ptr<Source>(kept, kept->source.get());
+}
+
 Result<void> Pipeline::build() {
-    context_.reset(new SourceContext{around_.loop, name(), config().folder, intake_.channel(),
-                                     ledger_, around_.connections, around_.node,
-                                     around_.state, around_.timezone});
-    MUSHER_TRY(source_, config().source->make(program_->source_options(), *context_));
+    MUSHER_TRY(source_, make_source(program_));
+    return {};
+}
+
+Result<void> Pipeline::adopt(std::shared_ptr<const Program> next) {
+    const PipelineConfig& after = next->config();
+    if (next_ || !same_source(config(), after)) {
+        MUSHER_TRY(std::shared_ptr<Source> source, make_source(next));
+        next_ = Change{std::move(next), std::move(source)};
+        if (source_over_) source_over_->request(Errc::cancelled, "its options were edited");
+    } else {
+        program_ = std::move(next);
+    }
+    intake_.limit(after.limits.waiting);
+    dispatcher_.edited();
     return {};
 }
 
@@ -51,11 +78,13 @@ Task<void> Pipeline::run(Cancel& stop, Duration grace) {
         inflow.spawn("source", run_source(stop));
         inflow.spawn("intake", intake_.run(stop));
         Scope outflow("outflow", around_.loop.ready(), around_.loop.clock(), &scope_);
-        outflow.spawn("settlements", settler_.run(*source_, stop));
+        outflow.spawn("settlements", settler_.run(stop));
         co_await dispatcher_.run(stop, grace);
         co_await inflow.join();
         settler_.end();
         co_await outflow.join();
+        Cancel never;
+        if (retired_) co_await retire_source(never);
     }
     co_await scope_.join();
     co_await queue_->close();
@@ -91,16 +120,47 @@ Task<Result<void>> Pipeline::open_queue(Cancel& stop) {
 Task<void> Pipeline::run_source(Cancel& stop) {
     Backoff backoff(std::chrono::seconds(1), std::chrono::minutes(1));
     while (!stop.requested()) {
-        const Result<void> ended = co_await source_->run(stop);
-        if (stop.requested()) break;
-        // A source heals itself; one that returns has found something it cannot work with.
-        source_trouble_ = ended ? "the source ended by itself" : ended.error().text();
-        log::error("source.ended", Json{{"pipeline", name()}, {"reason", source_trouble_}});
-        const Result<void> slept = co_await around_.loop.timers().sleep(backoff.next(), stop);
-        if (!slept) break;
-        source_trouble_.clear();
+        if (next_) {
+            const Result<void> changed = co_await change_source(stop);
+            if (!changed) break;
+            backoff.reset();
+        }
+        Cancel over(stop);
+        source_over_ = &over;
+        const std::shared_ptr<Source> source = source_;
+        const Result<void> ended = co_await source->run(over);
+        if (!over.requested()) {
+            // A source heals itself; one that returns has found something it cannot work with.
+            source_trouble_ = ended ? "the source ended by itself" : ended.error().text();
+            log::error("source.ended", Json{{"pipeline", name()}, {"reason", source_trouble_}});
+            const Result<void> slept = co_await around_.loop.timers().sleep(backoff.next(), over);
+            static_cast<void>(slept);  // edited, stopped or rested: the loop looks
+            source_trouble_.clear();
+        }
+        source_over_ = nullptr;
     }
     intake_.channel().close();
+}
+
+/// kill -9 anywhere: the next start has the new source alone, and what the old one had claimed and
+/// not put back waits in its folder for a source of that folder.
+Task<Result<void>> Pipeline::change_source(Cancel& stop) {
+    MUSHER_CO_DO(co_await intake_.answered(stop));
+    co_await retire_source(stop);
+    program_ = std::move(next_->program);
+    source_ = std::move(next_->source);
+    next_.reset();
+    steer_source();
+    co_return Result<void>();
+}
+
+Task<void> Pipeline::retire_source(Cancel& cancel) {
+    const Result<void> retired = co_await source_->retire(cancel);
+    if (retired) co_return;
+    log::warning("source.not_retired",
+                 Json{{"pipeline", name()},
+                      {"reason", retired.error().text()},
+                      {"hint", "what it had taken is found when it is configured again"}});
 }
 
 void Pipeline::settled(std::vector<Settlement> batch) {
@@ -109,7 +169,7 @@ void Pipeline::settled(std::vector<Settlement> batch) {
 }
 
 Task<Result<void>> Pipeline::settle_ended(std::string id, Cancel& cancel) {
-    co_return co_await settler_.settle_now(*source_, std::move(id), cancel);
+    co_return co_await settler_.settle_now(std::move(id), cancel);
 }
 
 void Pipeline::recheck() {
@@ -164,6 +224,9 @@ void Pipeline::steer_source() {
 std::string Pipeline::problem() const {
     if (!queue_trouble_.empty()) return queue_trouble_;
     if (!source_trouble_.empty()) return source_trouble_;
+    if (next_ && intake_.queue_full()) {
+        return "an edit of the source waits until what it has sent is in the queue, which is full";
+    }
     if (!settler_.trouble().empty()) return settler_.trouble();
     if (!dispatcher_.trouble().empty()) return dispatcher_.trouble();
     if (!intake_.trouble().empty()) return intake_.trouble();

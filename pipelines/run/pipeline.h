@@ -16,8 +16,7 @@ namespace musher {
 class QueueLedger final : public Ledger {
   public:
     explicit QueueLedger(JobQueue& queue) : queue_(queue) {}
-    Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,
-                                             Cancel& cancel) override;
+    Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids, Cancel& cancel) override;
     Task<Result<Settlement>> settlement(std::string id, Cancel& cancel) override;
 
   private:
@@ -33,9 +32,20 @@ class Pipeline {
 
     /// Builds the source; touches nothing outside. `usage` when its options contradict.
     Result<void> build();
+    /// Events that are admitted and attempts that start work on `next` from now on; those that run
+    /// finish as they began. With another source: as soon as the one that runs has ended and what
+    /// it sent has its answer. `usage`, and nothing has changed, when the source cannot be built.
+    Result<void> adopt(std::shared_ptr<const Program> next);
+    /// What its queue takes and keeps from now on.
+    void limit(const QueueOptions& options) { queue_->limit(options); }
+    /// The revision that was adopted last, which may wait for its source.
+    const Program& newest() const { return next_ ? *next_->program : *program_; }
     /// Works until `stop`: the source ends first, then what it had sent is admitted or rejected,
     /// then running jobs end (for `grace` at most), then originals are put where they belong.
     Task<void> run(Cancel& stop, Duration grace);
+    /// It was taken out of the configuration: run() does not end before its source has put back
+    /// what became no job.
+    void retire() { retired_ = true; }
     /// Instead of run(): only the queue, for a verb. One try. close() in any case.
     Task<Result<void>> open(Cancel& cancel) { return queue_->open(cancel); }
     Task<void> close() { return queue_->close(); }
@@ -46,7 +56,8 @@ class Pipeline {
     JobQueue& queue() { return *queue_; }
     Intake& intake() { return intake_; }
     Dispatcher& dispatcher() { return dispatcher_; }
-    Source& source() { return *source_; }
+    /// Hold it for the length of a question: an edit may replace it.
+    std::shared_ptr<Source> source() const { return source_; }
 
     /// Tells the source of a job that ended without a dispatcher: cancelled while it waited.
     Task<Result<void>> settle_ended(std::string id, Cancel& cancel);
@@ -68,8 +79,15 @@ class Pipeline {
     std::string problem() const;
 
   private:
+    struct Change {
+        std::shared_ptr<const Program> program;
+        std::shared_ptr<Source> source;
+    };
+    Result<std::shared_ptr<Source>> make_source(std::shared_ptr<const Program> program);
     Task<Result<void>> open_queue(Cancel& stop);
     Task<void> run_source(Cancel& stop);
+    Task<Result<void>> change_source(Cancel& stop);
+    Task<void> retire_source(Cancel& cancel);
     void settled(std::vector<Settlement> batch);
     void steer_source();
     void ask_for_pause();
@@ -81,13 +99,15 @@ class Pipeline {
     QueueLedger ledger_;
     Intake intake_;
     Dispatcher dispatcher_;
-    std::unique_ptr<SourceContext> context_;
-    std::unique_ptr<Source> source_;
+    std::shared_ptr<Source> source_;
+    std::optional<Change> next_;     // waits for the source that runs to end
+    Cancel* source_over_ = nullptr;  // ends the source that runs
     Scope scope_;
     Settler settler_;
     std::string queue_trouble_;
     std::string source_trouble_;
     bool paused_ = false;
+    bool retired_ = false;
     bool reading_pause_ = false;
     bool pause_unread_ = false;  // since the last question it may have changed
     Cancel* stop_ = nullptr;

@@ -45,6 +45,20 @@ Task<Result<StateLock>> lock_state(Loop& loop, const std::string& folder, StateL
         MUSHER_CO_DO(co_await loop.timers().sleep(milliseconds(20), cancel));
     }
 }
+/// A text that cannot be kept runs all the same, as number 0. Pool thread.
+std::vector<int> number_revisions(Revisions& revisions,
+                                  const std::vector<PipelineConfig>& configs) {
+    std::vector<int> numbers;
+    for (const PipelineConfig& config : configs) {
+        const Result<int> number = revisions.record(config.name, config.text);
+        if (!number) {
+            log::warning("revision.not_kept",
+                         Json{{"pipeline", config.name}, {"reason", number.error().text()}});
+        }
+        numbers.push_back(number.value_or(0));
+    }
+    return numbers;
+}
 }  // namespace
 
 Reactor::Reactor(Loop& loop, Configuration configuration)
@@ -52,42 +66,67 @@ Reactor::Reactor(Loop& loop, Configuration configuration)
 
 Reactor::~Reactor() = default;
 
-Result<void> Reactor::State::build_pipelines() {
-    for (const PipelineConfig& config : configuration.pipelines) {
-        MUSHER_TRY(std::shared_ptr<const Program> program, Program::compile(config, 1));
-        QueueOptions options;
-        options.waiting = static_cast<std::size_t>(config.limits.waiting);
-        options.keep = configuration.daemon.history_keep;
-        options.history = static_cast<std::size_t>(configuration.daemon.history_jobs);
-        const std::string name =
-            local_jobs(*program) ? config.name + "@" + around.node : config.name;
-        auto queue = server_of(config).queue(name, around.node, options);
-        auto pipeline = std::make_unique<Pipeline>(around, std::move(program), std::move(queue),
-                                                   &scope);
+std::string Reactor::State::queue_of(const Program& program) const {
+    const std::string& name = program.config().name;
+    return local_jobs(program) ? name + "@" + around.node : name;
+}
+
+QueueOptions Reactor::State::queue_options(const PipelineConfig& config) const {
+    QueueOptions options;
+    options.waiting = static_cast<std::size_t>(config.limits.waiting);
+    options.keep = configuration.daemon.history_keep;
+    options.history = static_cast<std::size_t>(configuration.daemon.history_jobs);
+    return options;
+}
+
+PipelineSet::Ways Reactor::State::ways() {
+    PipelineSet::Ways ways;
+    ways.queue_of = [this](const Program& program) { return queue_of(program); };
+    ways.limits_of = [this](const Program& program) { return queue_options(program.config()); };
+    ways.make =
+        [this](std::shared_ptr<const Program> program) -> Result<std::shared_ptr<Pipeline>> {
+        const PipelineConfig& config = program->config();
+        auto queue =
+            server_of(config).queue(queue_of(*program), around.node, queue_options(config));
+        auto pipeline =
+            std::make_shared<Pipeline>(around, std::move(program), std::move(queue), &scope);
         MUSHER_DO(pipeline->build());
-        pipelines.push_back(std::move(pipeline));
+        return pipeline;
+    };
+    return ways;
+}
+
+/// `revision`: of each pipeline, in their order.
+Result<void> Reactor::State::build_pipelines(const std::vector<int>& revision) {
+    for (std::size_t i = 0; i < configuration.pipelines.size(); ++i) {
+        PipelineConfig& config = configuration.pipelines[i];
+        const std::string name = config.name;
+        MUSHER_TRY(programs[name], Program::compile(std::move(config), revision[i]));
+        MUSHER_DO(pipelines.add(programs[name]));
     }
+    configuration.pipelines.clear();
     return {};
 }
 
-Result<Pipeline*> Reactor::State::find(const std::string& name) const {
+Result<std::shared_ptr<Pipeline>> Reactor::State::find(const std::string& name) const {
+    if (auto found = pipelines.find(name)) return found;
+    const auto all = pipelines.all();
     std::vector<std::string_view> names;
-    for (const auto& pipeline : pipelines) {
-        if (pipeline->name() == name) return pipeline.get();
-        names.push_back(pipeline->name());
-    }
+    for (const auto& pipeline : all) names.push_back(pipeline->name());
     const std::optional<std::string_view> meant = nearest(name, names);
     return fail(Errc::not_found, "no pipeline is named '" + name + "'",
                 meant ? "did you mean " + std::string(*meant) + "?" : "see musher status");
 }
 
 /// The pipeline whose queue knows the job.
-Task<Result<Pipeline*>> Reactor::State::holder(std::string job, Cancel& cancel) const {
+Task<Result<std::shared_ptr<Pipeline>>> Reactor::State::holder(std::string job,
+                                                               Cancel& cancel) const {
     const std::vector<std::string> ids{job};
-    for (const auto& pipeline : pipelines) {
+    const std::vector<std::shared_ptr<Pipeline>> all = pipelines.all();
+    for (const auto& pipeline : all) {
         MUSHER_CO_TRY(const std::vector<Presence> known,
                       co_await pipeline->queue().find(ids, cancel));
-        if (known.front() != Presence::unknown) co_return pipeline.get();
+        if (known.front() != Presence::unknown) co_return pipeline;
     }
     co_return fail(Errc::not_found, "no queue knows the job " + job, "see musher jobs list");
 }
@@ -95,7 +134,7 @@ Task<Result<Pipeline*>> Reactor::State::holder(std::string job, Cancel& cancel) 
 void Reactor::State::start_ticking() {
     // One timer for all: idle pipelines share their wake-ups.
     tick.arm(kTick, [this] {
-        for (const auto& pipeline : pipelines) pipeline->tick();
+        for (const auto& pipeline : pipelines.all()) pipeline->tick();
         start_ticking();
     });
 }
@@ -103,7 +142,7 @@ void Reactor::State::start_ticking() {
 void Reactor::State::on_wake(std::string_view message) {
     const bool order = message.ends_with(kOrder);
     const std::string_view queue = message.substr(0, message.size() - (order ? kOrder.size() : 0));
-    for (const auto& pipeline : pipelines) {
+    for (const auto& pipeline : pipelines.all()) {
         if (message.empty()) {
             pipeline->recheck();
         } else if (pipeline->queue().name() != queue) {
@@ -138,11 +177,17 @@ Result<void> Reactor::State::look_around() {
 Task<Result<void>> Reactor::State::start_servers(Cancel& cancel) {
     MUSHER_CO_DO(co_await queue_server.start(cancel));
     for (const PipelineConfig& config : configuration.pipelines) {
-        if (config.queue.empty() || named_servers.contains(config.queue)) continue;
-        auto server = std::make_unique<QueueServer>(loop, configuration.daemon, config.queue);
-        MUSHER_CO_DO(co_await server->start(cancel));
-        named_servers[config.queue] = std::move(server);
+        MUSHER_CO_DO(co_await start_server(config.queue, cancel));
     }
+    co_return Result<void>();
+}
+
+Task<Result<void>> Reactor::State::start_server(std::string connection, Cancel& cancel) {
+    if (connection.empty() || named_servers.contains(connection)) co_return Result<void>();
+    auto server = std::make_unique<QueueServer>(loop, configuration.daemon, connection);
+    MUSHER_CO_DO(co_await server->start(cancel));
+    named_servers[connection] = std::move(server);
+    server_options[connection] = configuration.daemon.connections.at(connection).options;
     co_return Result<void>();
 }
 
@@ -160,31 +205,36 @@ Task<void> Reactor::State::leave() {
     co_await queue_server.stop();
 }
 
-Task<Result<void>> Reactor::run(Cancel& stop, std::function<void()> ready,
-                                std::function<Task<void>()> leaving) {
+Task<Result<void>> Reactor::run(Cancel& stop, Hooks hooks) {
     State& state = *state_;
     const std::string folder = state.configuration.daemon.state;
     state.started = format_time(state.loop.clock().wall_ms());
+    state.settings_changed = std::move(hooks.settings);
     MUSHER_CO_TRY(const StateLock lock,
                   co_await lock_state(state.loop, folder, StateLock::Holder::reactor, stop));
     MUSHER_CO_DO(state.look_around());
     Result<void> built = co_await state.start_servers(stop);
     auto sweep = [&state] { return sweep_scratch(state.around.scratch_root); };
     if (built) built = co_await offload(state.loop, sweep);
-    if (built) built = state.build_pipelines();
+    auto number = [&state] {
+        return number_revisions(state.revisions, state.configuration.pipelines);
+    };
+    std::vector<int> numbers;
+    if (built) numbers = co_await offload(state.loop, number);
+    if (built) built = state.build_pipelines(numbers);
     if (built) {
         auto on_wake = [&state](std::string_view message) { state.on_wake(message); };
         state.queue_server.subscribe(on_wake);
         for (const auto& [connection, server] : state.named_servers) server->subscribe(on_wake);
-        for (const auto& pipeline : state.pipelines) {
-            state.scope.spawn(pipeline->name(), pipeline->run(stop, kGrace));
-        }
+        state.pipelines.start(stop, kGrace);
+        state.scope.spawn("edits", state.follow_edits(stop));
         state.start_ticking();
-        ready();
-        co_await state.scope.join();
+        hooks.ready();
+        co_await state.scope.join();  // edits end first: they may add pipelines
+        co_await state.pipelines.join();
         state.tick.disarm();
     }
-    co_await leaving();
+    co_await hooks.leaving();
     co_await state.leave();
     co_return built;
 }
@@ -198,12 +248,17 @@ Task<Result<void>> Reactor::visit(std::function<Task<void>()> work, Cancel& canc
     MUSHER_CO_TRY(const StateLock lock,
                   co_await lock_state(state.loop, folder, StateLock::Holder::verb, cancel));
     Result<void> opened = co_await state.start_servers(cancel);
-    if (opened) opened = state.build_pipelines();
-    for (const auto& pipeline : state.pipelines) {
+    std::vector<int> numbers;
+    for (const PipelineConfig& config : state.configuration.pipelines) {
+        numbers.push_back(state.revisions.newest(config.name));
+    }
+    if (opened) opened = state.build_pipelines(numbers);
+    const std::vector<std::shared_ptr<Pipeline>> pipelines = state.pipelines.all();
+    for (const auto& pipeline : pipelines) {
         if (opened) opened = co_await pipeline->open(cancel);
     }
     if (opened) co_await work();
-    for (const auto& pipeline : state.pipelines) co_await pipeline->close();
+    for (const auto& pipeline : pipelines) co_await pipeline->close();
     co_await state.leave();
     co_return opened;
 }

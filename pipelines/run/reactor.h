@@ -16,7 +16,7 @@ namespace musher {
 
 struct NamedQueue {
     std::string name;  // of its pipeline, which may be gone (see orphans.h)
-    JobQueue* queue;   // lives as long as the Reactor runs
+    std::shared_ptr<JobQueue> queue;
 };
 
 /// Loop thread only.
@@ -25,12 +25,17 @@ class Reactor {
     Reactor(Loop& loop, Configuration configuration);
     ~Reactor();
 
+    struct Hooks {
+        std::function<void()> ready;          // all sources were started
+        std::function<Task<void>()> leaving;  // all work has ended; what people ask about is there
+        std::function<void()> settings;       // musher.yml was edited: daemon() says how
+    };
     /// Locks the state directory, starts the embedded Redis where there is one, then every
-    /// pipeline; `ready` is called once all sources were started, `leaving` when all work has ended
-    /// and before what people ask about is gone. Returns after `stop` when everything has ended
-    /// cleanly, or the error that kept it from starting.
-    Task<Result<void>> run(Cancel& stop, std::function<void()> ready,
-                           std::function<Task<void>()> leaving);
+    /// pipeline, and follows edits of the configuration's files. Returns after `stop` when
+    /// everything has ended cleanly, or the error that kept it from starting.
+    Task<Result<void>> run(Cancel& stop, Hooks hooks);
+    /// Reads the configuration anew, with all that it includes. Cheap.
+    void reload();
     /// Instead of run(), for a verb while no reactor runs: locks the state directory, starts the
     /// embedded Redis where there is one, opens every queue, calls `work` and ends all that. No
     /// pipeline runs, so nothing is claimed, but all calls below work on what is there.
@@ -65,10 +70,17 @@ class Reactor {
     /// {pipeline, released, kept}. Of a paused pipeline (`conflict` else), or of one whose file is
     /// gone and whose queue is still there.
     Task<Result<Json>> release(std::string pipeline, Cancel& cancel);
+    /// Puts an earlier text into the pipeline's file, which is then read like any edit: revision
+    /// `number`, or for 0 the one that runs when the file holds another text, else the one before.
+    /// {pipeline, file, revision}
+    Task<Result<Json>> rollback(std::string pipeline, int number);
+    /// Whether a setting that hooks.settings takes over works now; `status` names those that do
+    /// not.
+    void applied(const std::string& setting, bool works);
     /// Reasons why /health is not 200; empty: healthy.
     std::vector<std::string> unhealthy() const;
     const DaemonConfig& daemon() const;
-    const std::vector<PipelineConfig>& pipelines() const;
+    std::size_t pipelines() const;
 
   private:
     struct State;  // reactor_state.h

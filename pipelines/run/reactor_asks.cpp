@@ -1,6 +1,7 @@
 // What people ask of a Reactor and order by hand.
 #include <fmt/format.h>
 
+#include "pipelines/config/problems.h"
 #include "pipelines/run/emit.h"
 #include "pipelines/run/reactor_state.h"
 #include "pipelines/run/release.h"
@@ -18,31 +19,54 @@ void tell_of_absence(Json& row) {
     if (row["problem"].is_null()) row["problem"] = kAbsent;
 }
 
-Task<Result<void>> settle_all(Source& source, std::vector<Settlement> ended, Cancel& cancel) {
-    co_return co_await source.settle(ended, cancel);
+/// Lives as long as somebody asks it something.
+std::shared_ptr<JobQueue> queue_of(const std::shared_ptr<Pipeline>& pipeline) {
+    return std::shared_ptr<JobQueue>(pipeline, &pipeline->queue());
+}
+std::shared_ptr<JobQueue> queue_of(const Orphan& orphan) { return orphan.queue; }
+
+Task<Result<void>> settle_all(std::shared_ptr<Source> source, std::vector<Settlement> ended,
+                              Cancel& cancel) {
+    co_return co_await source->settle(ended, cancel);
 }
 }  // namespace
 
 Task<Result<Json>> Reactor::status(Cancel& cancel) {
     Json rows = Json::array();
     bool reached = true;
-    for (const auto& pipeline : state_->pipelines) {
+    const std::vector<std::shared_ptr<Pipeline>> pipelines = state_->pipelines.all();
+    std::map<std::string, Problem> refused = state_->refused;
+    for (const auto& pipeline : pipelines) {
         const Result<QueueStats> stats = co_await pipeline->queue().stats(cancel);
         reached = reached && stats.has_value();
         rows.push_back(pipeline->status(stats));
         if (state_->started.empty()) tell_of_absence(rows.back());
+        const auto edit = refused.find(pipeline->newest().config().shown);
+        if (edit == refused.end()) continue;
+        rows.back()["state"] = "broken";
+        rows.back()["problem"] = problem_line(edit->second);
+        refused.erase(edit);
+    }
+    for (const auto& [file, problem] : refused) {
+        if (file != daemon().shown) rows.push_back(state_->broken_row(problem));
     }
     if (reached) {
         MUSHER_CO_TRY(const std::vector<Orphan*> orphans, co_await state_->find_orphans(cancel));
         for (const Orphan* one : orphans) rows.push_back(orphan_row(*one));
     }
     const DaemonConfig& config = daemon();
+    const auto own = state_->refused.find(config.shown);
+    std::set<std::string> waiting = state_->unapplied;
+    waiting.insert(state_->failed.begin(), state_->failed.end());
     const Json started = state_->started.empty() ? Json() : Json(state_->started);
-    co_return Json{{"version", MUSHER_VERSION},
-                   {"node", config.node},
-                   {"started", started},
-                   {"queue", {{"url", state_->queue_server.shown_url()}, {"ok", reached}}},
-                   {"pipelines", std::move(rows)}};
+    co_return Json{
+        {"version", MUSHER_VERSION},
+        {"node", config.node},
+        {"started", started},
+        {"queue", {{"url", state_->queue_server.shown_url()}, {"ok", reached}}},
+        {"restart_needed", waiting},
+        {"problem", own == state_->refused.end() ? Json() : Json(problem_line(own->second))},
+        {"pipelines", std::move(rows)}};
 }
 
 std::vector<TaskRow> Reactor::tasks() const { return state_->loop.root().rows(); }
@@ -50,8 +74,10 @@ std::vector<TaskRow> Reactor::tasks() const { return state_->loop.root().rows();
 Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
     Why answer;
     Json pipeline;
-    for (const auto& each : state_->pipelines) {
-        answer = co_await each->source().why(path, cancel);
+    const std::vector<std::shared_ptr<Pipeline>> pipelines = state_->pipelines.all();
+    for (const auto& each : pipelines) {
+        const std::shared_ptr<Source> source = each->source();
+        answer = co_await source->why(path, cancel);
         if (answer.state.empty()) continue;
         pipeline = each->name();
         if (!answer.job.empty()) MUSHER_CO_DO(co_await each->explain(answer, cancel));
@@ -75,26 +101,26 @@ Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
 Task<Result<std::vector<NamedQueue>>> Reactor::queues(std::string pipeline, Cancel& cancel) {
     std::vector<NamedQueue> found;
     if (!pipeline.empty()) {
-        const Result<Pipeline*> one = state_->find(pipeline);
+        const Result<std::shared_ptr<Pipeline>> one = state_->find(pipeline);
         if (one) {
-            found.push_back(NamedQueue{pipeline, &(*one)->queue()});
+            found.push_back(NamedQueue{pipeline, queue_of(*one)});
             co_return found;
         }
         MUSHER_CO_TRY(const Orphan* orphan,
                       co_await state_->orphan_named(pipeline, one.error(), cancel));
-        found.push_back(NamedQueue{pipeline, orphan->queue.get()});
+        found.push_back(NamedQueue{pipeline, queue_of(*orphan)});
         co_return found;
     }
-    for (const auto& one : state_->pipelines) {
-        found.push_back(NamedQueue{one->name(), &one->queue()});
+    for (const auto& one : state_->pipelines.all()) {
+        found.push_back(NamedQueue{one->name(), queue_of(one)});
     }
     MUSHER_CO_TRY(const std::vector<Orphan*> orphans, co_await state_->find_orphans(cancel));
-    for (const Orphan* one : orphans) found.push_back(NamedQueue{one->name, one->queue.get()});
+    for (const Orphan* one : orphans) found.push_back(NamedQueue{one->name, queue_of(*one)});
     co_return found;
 }
 
 Task<Result<Json>> Reactor::job(std::string id, Cancel& cancel) {
-    const Result<Pipeline*> found = co_await state_->holder(id, cancel);
+    const Result<std::shared_ptr<Pipeline>> found = co_await state_->holder(id, cancel);
     if (found) {
         MUSHER_CO_TRY(const JobRow row, co_await (*found)->queue().show(std::move(id), cancel));
         Json shown = row.to_json(true);
@@ -102,8 +128,9 @@ Task<Result<Json>> Reactor::job(std::string id, Cancel& cancel) {
         Settlement ended = settlement_of(row);
         // What runs on_failure works with the original of the job that died.
         if (row.job.on_failure) ended.outcome = Outcome::dead;
+        const std::shared_ptr<Source> source = (*found)->source();
         const std::string path =
-            co_await (*found)->source().whereabouts(std::move(ended.event), ended.outcome);
+            co_await source->whereabouts(std::move(ended.event), ended.outcome);
         shown["body"]["path"] = path.empty() ? Json() : Json(escape_name(path));
         co_return shown;
     }
@@ -113,7 +140,7 @@ Task<Result<Json>> Reactor::job(std::string id, Cancel& cancel) {
 }
 
 Task<Result<void>> Reactor::set_paused(std::string pipeline, bool paused, Cancel& cancel) {
-    const Result<Pipeline*> found = state_->find(pipeline);
+    const Result<std::shared_ptr<Pipeline>> found = state_->find(pipeline);
     if (!found) {
         MUSHER_CO_TRY(const Orphan* orphan,
                       co_await state_->orphan_named(pipeline, found.error(), cancel));
@@ -126,7 +153,7 @@ Task<Result<void>> Reactor::set_paused(std::string pipeline, bool paused, Cancel
 
 Task<Result<Json>> Reactor::emit(std::string pipeline, std::string file, Json facts, bool dry_run,
                                  Cancel& cancel) {
-    MUSHER_CO_TRY(Pipeline * found, state_->find(pipeline));
+    MUSHER_CO_TRY(const std::shared_ptr<Pipeline> found, state_->find(pipeline));
     MUSHER_CO_TRY(Event event, co_await hand_made_event(state_->loop, file, std::move(facts)));
     if (dry_run) {
         co_return rehearse(state_->around, found->intake(), found->program(), std::move(event));
@@ -135,14 +162,14 @@ Task<Result<Json>> Reactor::emit(std::string pipeline, std::string file, Json fa
 }
 
 Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
-    const Result<Pipeline*> holder = co_await state_->holder(id, cancel);
+    const Result<std::shared_ptr<Pipeline>> holder = co_await state_->holder(id, cancel);
     if (!holder) {
         MUSHER_CO_TRY(const Orphan* orphan,
                       co_await state_->orphan_with(id, holder.error(), cancel));
         // Its original waits in its claim for a source that knows where failed/ is.
         co_return co_await orphan->queue->cancel_job(std::move(id), cancel);
     }
-    Pipeline* found = *holder;
+    const std::shared_ptr<Pipeline> found = *holder;
     MUSHER_CO_TRY(const JobState now, co_await found->queue().cancel_job(id, cancel));
     // kill -9 before the settlement: recovery at the next start finds the id among the dead.
     if (now == JobState::cancelled) MUSHER_CO_DO(co_await found->settle_ended(id, cancel));
@@ -150,22 +177,24 @@ Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
 }
 
 Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
-    const Result<Pipeline*> holder = co_await state_->holder(id, cancel);
+    const Result<std::shared_ptr<Pipeline>> holder = co_await state_->holder(id, cancel);
     if (!holder) {
         MUSHER_CO_TRY(const Orphan* orphan,
                       co_await state_->orphan_with(id, holder.error(), cancel));
-        co_return fail(Errc::conflict, "nothing would run job " + id + ": the file of pipeline " +
-                                           orphan->name + " is gone",
-                       "put it back, then replay the job");
+        co_return fail(
+            Errc::conflict,
+            "nothing would run job " + id + ": the file of pipeline " + orphan->name + " is gone",
+            "put it back, then replay the job");
     }
-    Pipeline* found = *holder;
+    const std::shared_ptr<Pipeline> found = *holder;
     MUSHER_CO_TRY(const JobRow row, co_await found->queue().show(id, cancel));
     if (row.state != JobState::dead && row.state != JobState::cancelled) {
         co_return fail(Errc::conflict,
                        "job " + id + " is " + std::string(state_name(row.state)) + ", not dead");
     }
     // The original first. kill -9 in between: recovery finds the id dead and puts it away again.
-    MUSHER_CO_DO(co_await found->source().recall(row.job.event, cancel));
+    const std::shared_ptr<Source> source = found->source();
+    MUSHER_CO_DO(co_await source->recall(row.job.event, cancel));
     Result<void> replayed = co_await found->queue().replay(id, cancel);
     if (!replayed) {
         const Result<void> back = co_await found->settle_ended(id, cancel);
@@ -177,7 +206,7 @@ Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
 }
 
 Task<Result<void>> Reactor::hasten_job(std::string id, Cancel& cancel) {
-    const Result<Pipeline*> found = co_await state_->holder(id, cancel);
+    const Result<std::shared_ptr<Pipeline>> found = co_await state_->holder(id, cancel);
     if (!found) {
         MUSHER_CO_TRY(const Orphan* orphan,
                       co_await state_->orphan_with(id, found.error(), cancel));
@@ -189,17 +218,17 @@ Task<Result<void>> Reactor::hasten_job(std::string id, Cancel& cancel) {
 }
 
 Task<Result<Json>> Reactor::release(std::string pipeline, Cancel& cancel) {
-    const Result<Pipeline*> found = state_->find(pipeline);
+    const Result<std::shared_ptr<Pipeline>> found = state_->find(pipeline);
     if (!found) co_return co_await state_->release_orphan(pipeline, found.error(), cancel);
     JobQueue& queue = (*found)->queue();
     MUSHER_CO_TRY(const QueueStats stats, co_await queue.stats(cancel));
     if (!stats.paused) {
-        co_return fail(Errc::conflict, "pipeline " + pipeline + " is not paused",
-                       "pause it first, or its source takes the files again: musher jobs pause " +
-                           pipeline);
+        co_return fail(
+            Errc::conflict, "pipeline " + pipeline + " is not paused",
+            "pause it first, or its source takes the files again: musher jobs pause " + pipeline);
     }
-    Source& source = (*found)->source();
-    const PutBack put_back = [&source, &cancel](std::vector<Settlement> released) {
+    const std::shared_ptr<Source> source = (*found)->source();
+    const PutBack put_back = [source, &cancel](std::vector<Settlement> released) {
         return settle_all(source, std::move(released), cancel);
     };
     MUSHER_CO_TRY(const Released told, co_await release_waiting(queue, put_back, cancel));
@@ -216,17 +245,16 @@ std::vector<std::string> Reactor::unhealthy() const {
     };
     look_at(state_->queue_server);
     for (const auto& [connection, server] : state_->named_servers) look_at(*server);
-    for (const auto& pipeline : state_->pipelines) {
+    for (const auto& pipeline : state_->pipelines.all()) {
         const std::string problem = pipeline->problem();
         if (!problem.empty()) reasons.push_back(pipeline->name() + ": " + problem);
     }
+    for (const auto& [file, problem] : state_->refused) reasons.push_back(problem_line(problem));
     return reasons;
 }
 
 const DaemonConfig& Reactor::daemon() const { return state_->configuration.daemon; }
 
-const std::vector<PipelineConfig>& Reactor::pipelines() const {
-    return state_->configuration.pipelines;
-}
+std::size_t Reactor::pipelines() const { return state_->pipelines.all().size(); }
 
 }  // namespace musher

@@ -27,7 +27,7 @@ Task<Result<std::vector<Orphan*>>> Reactor::State::find_orphans(Cancel& cancel) 
     std::set<std::string> names;
     owned[&queue_server];
     for (const auto& [connection, server] : named_servers) owned[server.get()];
-    for (const auto& pipeline : pipelines) {
+    for (const auto& pipeline : pipelines.all()) {
         names.insert(pipeline->name());
         owned[&server_of(pipeline->config())].insert(pipeline->queue().name());
     }

@@ -15,11 +15,12 @@ void append(std::vector<Settlement>& to, std::vector<Settlement>& from) {
 }
 }  // namespace
 
-Settler::Settler(Loop& loop, std::string pipeline, std::string source_kind, JobQueue& queue,
+Settler::Settler(Loop& loop, const std::shared_ptr<const Program>& program,
+                 const std::shared_ptr<Source>& source, JobQueue& queue,
                  std::function<void(std::size_t)> finished)
     : loop_(loop),
-      pipeline_(std::move(pipeline)),
-      source_kind_(std::move(source_kind)),
+      program_(program),
+      source_(source),
       queue_(queue),
       finished_(std::move(finished)),
       woken_(loop.ready()) {}
@@ -28,7 +29,7 @@ void Settler::add(std::vector<Settlement> batch) {
     const std::size_t all = batch.size();
     std::erase_if(batch, [this](const Settlement& ended) {
         // Made by hand: nothing to put away.
-        return ended.event.kind != source_kind_ && ended.event.kind != kAlarm;
+        return ended.event.kind != kind() && ended.event.kind != kAlarm;
     });
     finished_(all - batch.size());
     append(fresh_, batch);
@@ -40,7 +41,7 @@ void Settler::end() {
     woken_.wake_all();
 }
 
-Task<void> Settler::run(Source& source, Cancel& stop) {
+Task<void> Settler::run(Cancel& stop) {
     Cancel never;
     Backoff backoff(std::chrono::seconds(1), std::chrono::minutes(1));
     Instant again = Instant::max();
@@ -54,7 +55,7 @@ Task<void> Settler::run(Source& source, Cancel& stop) {
         std::vector<Settlement> batch = std::exchange(fresh_, {});
         if (due) append(batch, left_);
         const std::size_t count = batch.size();
-        const Result<void> done = co_await settle(source, batch, never);
+        const Result<void> done = co_await settle(batch, never);
         finished_(count - batch.size());
         append(left_, batch);
         if (left_.empty()) {
@@ -66,7 +67,7 @@ Task<void> Settler::run(Source& source, Cancel& stop) {
         }
         if (done) continue;
         if (trouble_.empty()) {
-            log::error("source.not_settled", Json{{"pipeline", pipeline_},
+            log::error("source.not_settled", Json{{"pipeline", pipeline()},
                                                   {"originals", left_.size()},
                                                   {"reason", done.error().text()},
                                                   {"hint", done.error().hint}});
@@ -87,11 +88,11 @@ Task<void> Settler::rest(Instant again, Cancel& stop) {
     static_cast<void>(woken);  // the caller looks either way
 }
 
-Task<Result<void>> Settler::settle(Source& source, std::vector<Settlement>& batch,
-                                   Cancel& cancel) {
+Task<Result<void>> Settler::settle(std::vector<Settlement>& batch, Cancel& cancel) {
     MUSHER_CO_DO(co_await resolve(batch, cancel));
     if (batch.empty()) co_return Result<void>();
-    co_return co_await source.settle(batch, cancel);
+    const std::shared_ptr<Source> source = source_;  // an edit may replace it meanwhile
+    co_return co_await source->settle(batch, cancel);
 }
 
 /// Leaves those in `batch` whose originals may be put away now.
@@ -124,27 +125,27 @@ Task<Result<void>> Settler::to_parents(std::vector<Settlement>& batch, Cancel& c
             ended = settlement_of(std::move(*parent));
         } else if (parent.error().code == Errc::not_found) {
             // Purged meanwhile: what is known of it must do.
-            ended.event.kind = source_kind_;
+            ended.event.kind = kind();
             ended.outcome = Outcome::dead;
             ended.error = parent.error();
-            const Json job{{"id", id}, {"pipeline", pipeline_}, {"event", ended.event.to_json()}};
-            ended.report = Json{
-                {"error", to_json(ended.error)}, {"job", job}, {"story", Json::array()}};
+            const Json job{{"id", id}, {"pipeline", pipeline()}, {"event", ended.event.to_json()}};
+            ended.report =
+                Json{{"error", to_json(ended.error)}, {"job", job}, {"story", Json::array()}};
         } else {
             co_return fail(parent.error());
         }
     }
-    std::erase_if(batch, [this](const Settlement& e) { return e.event.kind != source_kind_; });
+    std::erase_if(batch, [this](const Settlement& e) { return e.event.kind != kind(); });
     co_return Result<void>();
 }
 
-Task<Result<void>> Settler::settle_now(Source& source, std::string id, Cancel& cancel) {
+Task<Result<void>> Settler::settle_now(std::string id, Cancel& cancel) {
     MUSHER_CO_TRY(JobRow row, co_await queue_.show(std::move(id), cancel));
     std::vector<Settlement> one;
     one.push_back(settlement_of(std::move(row)));
-    const std::string& kind = one.front().event.kind;
-    if (kind != source_kind_ && kind != kAlarm) co_return Result<void>();
-    co_return co_await settle(source, one, cancel);
+    const std::string& event = one.front().event.kind;
+    if (event != kind() && event != kAlarm) co_return Result<void>();
+    co_return co_await settle(one, cancel);
 }
 
 }  // namespace musher

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipelines/queue/job_queue.h"
+#include "pipelines/run/program.h"
 #include "reactor/loop/loop.h"
 
 namespace musher {
@@ -18,28 +19,32 @@ namespace musher {
 /// recorded the end. Loop thread only.
 class Settler {
   public:
-    /// `finished` hears how many of the added ends need no more work.
-    Settler(Loop& loop, std::string pipeline, std::string source_kind, JobQueue& queue,
+    /// `program` and `source` are read anew for each batch; `finished` hears how many of the added
+    /// ends need no more work.
+    Settler(Loop& loop, const std::shared_ptr<const Program>& program,
+            const std::shared_ptr<Source>& source, JobQueue& queue,
             std::function<void(std::size_t)> finished);
 
     void add(std::vector<Settlement> batch);
     /// Works until end() was called and nothing is left that was not tried.
-    Task<void> run(Source& source, Cancel& stop);
+    Task<void> run(Cancel& stop);
     void end();
     /// The end of one job, now: for verbs. The first error.
-    Task<Result<void>> settle_now(Source& source, std::string id, Cancel& cancel);
+    Task<Result<void>> settle_now(std::string id, Cancel& cancel);
     /// Why some are not settled; empty: all are.
     const std::string& trouble() const { return trouble_; }
 
   private:
-    Task<Result<void>> settle(Source& source, std::vector<Settlement>& batch, Cancel& cancel);
+    const std::string& kind() const { return program_->config().source_kind; }
+    const std::string& pipeline() const { return program_->config().name; }
+    Task<Result<void>> settle(std::vector<Settlement>& batch, Cancel& cancel);
     Task<Result<void>> resolve(std::vector<Settlement>& batch, Cancel& cancel);
     Task<Result<void>> to_parents(std::vector<Settlement>& batch, Cancel& cancel);
     Task<void> rest(Instant again, Cancel& stop);
 
     Loop& loop_;
-    const std::string pipeline_;
-    const std::string source_kind_;
+    const std::shared_ptr<const Program>& program_;
+    const std::shared_ptr<Source>& source_;
     JobQueue& queue_;
     std::function<void(std::size_t)> finished_;
     std::vector<Settlement> fresh_;

@@ -1,11 +1,12 @@
 #include "reactor/base/log.h"
 
-#include <unistd.h>
-
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/systemd_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 namespace musher::log {
 
@@ -27,12 +28,25 @@ spdlog::level::level_enum native(Level level) {
     return spdlog::level::err;
 }
 
+std::shared_ptr<spdlog::sinks::sink> shaped(std::shared_ptr<spdlog::sinks::sink> sink,
+                                            const char* pattern) {
+    sink->set_formatter(
+        std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
+    return sink;
+}
+
+/// Where lines go; exchanged under its lock while other threads write.
+spdlog::sinks::dist_sink_mt& outlet() {
+    static const auto sink = std::make_shared<spdlog::sinks::dist_sink_mt>(
+        std::vector{shaped(std::make_shared<spdlog::sinks::stderr_sink_mt>(), kLinePattern)});
+    return *sink;
+}
+
 spdlog::logger& target() {
     static std::shared_ptr<spdlog::logger> logger = [] {
-        auto made = std::make_shared<spdlog::logger>(
-            "musher", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+        const std::shared_ptr<spdlog::sinks::sink> sink(&outlet(), [](spdlog::sinks::sink*) {});
+        auto made = std::make_shared<spdlog::logger>("musher", sink);
         made->set_level(spdlog::level::warn);
-        made->set_pattern(kLinePattern, spdlog::pattern_time_type::utc);
         made->flush_on(spdlog::level::debug);
         return made;
     }();
@@ -66,13 +80,8 @@ Result<void> open(std::string_view to, Level level) {
         } else {
             sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string(to));
         }
-        target().sinks().assign(1, sink);
+        outlet().set_sinks({shaped(std::move(sink), to == "journald" ? "%v" : kLinePattern)});
         target().set_level(native(level));
-        if (to == "journald") {
-            target().set_pattern("%v");
-        } else {
-            target().set_pattern(kLinePattern, spdlog::pattern_time_type::utc);
-        }
         if (!no_journal.empty()) {
             warning("log.no_journal",
                     Json{{"reason", no_journal}, {"hint", "the log goes to stderr instead"}});

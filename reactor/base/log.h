@@ -11,7 +11,7 @@ namespace musher::log {
 enum class Level { debug, info, warning, error };
 
 /// Sends lines to stderr, the journal (journald's socket; stderr with a warning where there is
-/// none) or a file. Called once, at start.
+/// none) or a file; on error as before. Any thread.
 Result<void> open(std::string_view to, Level level);
 bool enabled(Level level) noexcept;
 void set_level(Level level) noexcept;

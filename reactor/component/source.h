@@ -32,13 +32,13 @@ class Ledger {
 struct SourceContext {
     Loop& loop;
     std::string pipeline;
-    std::string folder;                 // of the pipeline file: relative paths start here
-    Channel<Delivery>& out;             // a full channel is back-pressure: wait, keep the rest
+    std::string folder;      // of the pipeline file: relative paths start here
+    Channel<Delivery>& out;  // a full channel is back-pressure: wait, keep the rest
     Ledger& ledger;
     const Connections& connections;
-    std::string node;                   // this reactor's UUID
-    std::string state = {};             // its state directory; empty: nothing is kept
-    std::string timezone = "UTC";       // musher.yml's
+    std::string node;              // this reactor's UUID
+    std::string state = {};        // its state directory; empty: nothing is kept
+    std::string timezone = "UTC";  // musher.yml's
 };
 
 /// Somebody paused the pipeline, or limits.waiting jobs are in its queue.
@@ -46,9 +46,9 @@ enum class PauseReason { ordered, queue_full };
 
 /// The answer to `musher why PATH`; empty state means "not mine".
 struct Why {
-    std::string state;       // waiting, taken, done, dead, ignored, gone
-    std::string reason;      // the contract's list
-    std::string job;         // taken: whose state says the rest
+    std::string state;   // waiting, taken, done, dead, ignored, gone
+    std::string reason;  // the contract's list
+    std::string job;     // taken: whose state says the rest
     std::int64_t since_ms = 0;
     std::int64_t next_check_ms = 0;
     std::string detail;
@@ -77,6 +77,10 @@ class Source {
     /// The queue's server was away: it may have forgotten what it had accepted. A source that can
     /// bring such events again holds them against the Ledger.
     virtual void recheck() {}
+    /// It will not run again: run() has returned and all that it sent has its answer. What it holds
+    /// and what became no job goes back to where it was found. On error, and after kill -9, a later
+    /// source of the same place recovers the rest.
+    virtual Task<Result<void>> retire(Cancel& cancel);
     /// {"ok": bool, "detail": text, …} for `status`.
     virtual Json status() const = 0;
     virtual Task<Why> why(std::string path, Cancel& cancel);

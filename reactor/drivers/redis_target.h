@@ -12,6 +12,7 @@ namespace musher {
 struct HostPort {
     std::string host;
     int port = 0;
+    bool operator==(const HostPort&) const = default;
     /// host, host:port, [v6]:port; `usage` otherwise.
     static Result<HostPort> parse(std::string_view text, int default_port);
     std::string text() const;
@@ -28,6 +29,7 @@ struct RedisTarget {
     std::string password;
     int db = 0;
 
+    bool operator==(const RedisTarget&) const = default;
     /// redis://[user[:password]@]host[:port][/db], unix:/path[?db=n] or /path. Percent-decodes.
     /// `usage` otherwise; rediss:// too, with the remedy. Messages never show the password.
     static Result<RedisTarget> from_url(std::string_view url);

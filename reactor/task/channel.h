@@ -57,6 +57,10 @@ class Channel {
         receivers_.wake_all();
     }
 
+    void set_capacity(std::size_t capacity) {
+        capacity_ = capacity;
+        senders_.wake_all();
+    }
     std::size_t size() const { return items_.size(); }
     std::size_t capacity() const { return capacity_; }
     std::size_t room() const { return items_.size() < capacity_ ? capacity_ - items_.size() : 0; }

@@ -53,12 +53,29 @@ struct Farewells : testing::Test {
     HotfolderRules rules;
 };
 
+TEST_F(Farewells, WhatWasFoundElsewhereEndsThere) {
+    const std::vector<Settlement> ended{claimed("done", End::done), claimed("bad", End::dead)};
+    HotfolderRules edited = rules;
+    edited.folder = dir / "elsewhere";
+    edited.done.folder = dir / "elsewhere/over";
+    edited.failed = dir / "elsewhere/wrong";
+    for (const Result<void>& one : put_away(edited, ended)) EXPECT_TRUE(one.has_value());
+    EXPECT_EQ(read_file(dir / "over/done"), "done");
+    EXPECT_EQ(read_file(dir / "wrong/bad"), "bad");
+    EXPECT_EQ(where_is(edited, ended[1].event, End::dead), dir / "wrong/bad");
+    EXPECT_TRUE(bring_back(edited, ended[1].event.id, ended[1].event.file).has_value());
+    EXPECT_EQ(read_file(ended[1].event.file), "bad");
+    EXPECT_FALSE(fs::exists(dir / "elsewhere"));
+    EXPECT_FALSE(at_home(edited, ended[1].event.file));
+    EXPECT_TRUE(at_home(rules, ended[1].event.file));
+}
+
 TEST_F(Farewells, OneThatCannotGoKeepsNobodyElse) {
     fs::create_directories(dir / "failed");
     fs::create_directories(dir / "done/bad");  // a file can replace no folder
     rules.collision = Collision::replace;
-    const std::vector<Settlement> ended{
-        claimed("bad", End::done), claimed("a", End::done), claimed("b", End::dead)};
+    const std::vector<Settlement> ended{claimed("bad", End::done), claimed("a", End::done),
+                                        claimed("b", End::dead)};
     const auto answers = put_away(rules, ended);
     EXPECT_FALSE(answers[0]);
     EXPECT_TRUE(answers[1]);

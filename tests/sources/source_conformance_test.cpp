@@ -231,6 +231,25 @@ Task<void> settles(Loop& loop, World& world) {
 }
 TEST_P(SourceThatShows, SettlesOnceAndForAllButForAReplay) { over(settles); }
 
+Task<void> retires(Loop& loop, World& world) {
+    Cancel never;
+    {
+        SourceLife life(loop, world.named, *world.rig, world.ledger);
+        world.happen({"accepted", "refused"});
+        co_await life.take(2, false);
+        const std::string id = life.events["accepted"].id;
+        world.ledger.known[id] = Presence::live;
+        co_await life.stop();
+        for (int times = 0; times < 2; ++times) {
+            const Result<void> retired = co_await life.source().retire(never);
+            EXPECT_TRUE(retired.has_value());
+        }
+    }
+    EXPECT_TRUE(world.rig->in_place("refused").value_or(true)) << "nobody will look for it";
+    EXPECT_FALSE(world.rig->in_place("accepted").value_or(false)) << "a job has it";
+}
+TEST_P(SourceConformance, PutsBackWhatBecameNoJobWhenItIsRetired) { over(retires); }
+
 Task<void> recovers(Loop& loop, World& world) {
     {
         SourceLife life(loop, world.named, *world.rig, world.ledger);

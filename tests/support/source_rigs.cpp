@@ -30,6 +30,9 @@ class HotfolderRig final : public SourceRig {
         const std::string place = outcome == Outcome::done ? "/done/" : "/failed/";
         return fs::exists(in_ + place + what) && !fs::exists(in_ + "/" + what);
     }
+    std::optional<bool> in_place(const std::string& what) const override {
+        return fs::exists(in_ + "/" + what);
+    }
     void take_away() override { fs::rename(in_, dir_ / "away"); }
     void bring_back() override { fs::rename(dir_ / "away", in_); }
 

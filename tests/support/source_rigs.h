@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ class SourceRig {
     // Only where events have a world outside.
     /// Whether the outside world shows that this has ended as settle() was told.
     virtual bool ended(const std::string&, Outcome) const { return false; }
+    /// Whether it lies where it happened. Nothing: this source takes nothing out of the world.
+    virtual std::optional<bool> in_place(const std::string&) const { return std::nullopt; }
     /// The outside world goes away (server killed, folder unmounted), and is there again.
     virtual void take_away() {}
     virtual void bring_back() {}

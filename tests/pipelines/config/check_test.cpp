@@ -191,20 +191,6 @@ TEST_F(CheckTest, FaultyPipelinesAreLeftOut) {
     EXPECT_EQ(read.pipelines[0].name, "a");
 }
 
-TEST_F(CheckTest, OnePipelineForLiveEdits) {
-    write("pipelines/a.yml", "version: 1\nsource: { timer: 1h }\nsteps: [ log: \"${vars.x}\" ]\n");
-    const Configuration read = this->read("version: 1\nvars: { x: 1 }\n");
-    ASSERT_TRUE(read.ok()) << render_problems(read.problems);
-    std::vector<Problem> problems;
-    const std::string file = folder_ / "pipelines/a.yml";
-    EXPECT_TRUE(read_pipeline(file, read.daemon, problems, test::sample_catalogue()));
-    write("pipelines/a.yml", "version: 1\nsource: { timer: 1h }\nsteps: [ log: \"${vars.y}\" ]\n");
-    EXPECT_FALSE(read_pipeline(file, read.daemon, problems, test::sample_catalogue()));
-    EXPECT_EQ(problems.at(0).code, "unknown_field");
-    EXPECT_FALSE(read_pipeline(file + "x", read.daemon, problems, test::sample_catalogue()));
-    EXPECT_EQ(problems.at(1).code, "unreadable");
-}
-
 TEST_F(CheckTest, PathsMayNameMusherYmlToo) {
     write("pipelines/a.yml", "version: 1\nsource: { timer: 1h }\nsteps: [ log: x ]\n");
     const std::string musher = write("musher.yml", "version: 1\nhttp: { listen: nowhere }\n");
