@@ -63,6 +63,9 @@ Task<Result<void>> PostgresQueue::adopt(PostgresLink& link, Cancel& over) {
         std::uniform_int_distribution<Duration::rep> spread(rules.lease.count() / 4,
                                                             rules.lease.count() / 2);
         adopt_at_ = now + Duration(spread(random_));
+        // On a shared queue another reactor may have run our jobs, and not lived to tell.
+        looking_ = true;
+        looked_.reset();
     }
     co_return co_await sort_out(std::move(orphans), true, over);
 }

@@ -87,8 +87,6 @@ class PostgresQueueTest(unittest.TestCase):
         self.assertIn("exited with 1", error)
         self.assertEqual(house.stop(), 0)
 
-    @unittest.skipUnless(os.environ.get("MUSHER_KNOWN_FAULTS"), "known fault: a row whose job "
-                         "another reactor ended, which died before it told, stays running")
     def test_one_of_two_reactors_never_comes_back(self):
         redis = Redis()
         self.addCleanup(redis.stop)
