@@ -51,7 +51,8 @@ const std::vector<Room>& rooms() {
         {"sources/", {"reactor/"}},
         {"sinks/", {"reactor/"}},
         {kExpr, {"reactor/"}},
-        {kSteps, {"reactor/", kExpr}},
+        // What http_get has in common with the sink http_post.
+        {kSteps, {"reactor/", kExpr, "sinks/http_rules.h"}},
         {kConfig, {"reactor/", kExpr, kSteps, "sources/", "sinks/"}},
         {kQueue, {"reactor/", kConfig}},
         {kRun, {"reactor/", kConfig, kExpr, kQueue, kSteps, "sources/", "sinks/"}},

@@ -2,6 +2,7 @@
 
 #include "pipelines/steps/checksum.h"
 #include "pipelines/steps/exec.h"
+#include "pipelines/steps/http_get.h"
 #include "pipelines/steps/log.h"
 #include "pipelines/steps/seal.h"
 #include "pipelines/steps/set.h"
@@ -16,6 +17,7 @@ const std::vector<StepEntry>& step_catalogue() {
     static const std::vector<StepEntry> kAll = {
         {checksum_spec(), make_checksum},
         {exec_spec(), make_exec},
+        {http_get_spec(), make_http_get},
         {log_spec(), make_log},
         {seal_spec(), make_seal_step},
         {set_spec(), make_set},

@@ -24,6 +24,7 @@ inline constexpr std::size_t kFileBatch = 256;           // renames per group co
 inline constexpr std::size_t kSettledIds = 500'000;      // of one generation, see SettledIds
 inline constexpr std::size_t kSocketPath = 107;          // bytes of a unix socket's path
 inline constexpr std::size_t kPostgresNotifications = 4096;  // of one link, held for their reader
+inline constexpr std::size_t kResponseBytes = 1 << 20;  // of an HTTP answer kept as fields
 inline constexpr std::size_t kRowsBytes = 1 << 20;  // of a query's rows kept with the job
 inline constexpr int kHops = 8;                          // a file's own output read as input
 inline constexpr int kStalls = 2;                        // lease losses before `poison`

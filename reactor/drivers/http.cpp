@@ -37,14 +37,31 @@ Task<Result<HttpResponse>> Http::send(const HttpRequest& request, Cancel& cancel
 /// Until the transfer is done, or nobody wants the rest.
 Task<Result<void>> Http::run(Exchange& exchange, Cancel& cancel) {
     for (;;) {
-        if (!exchange.deliver() || exchange.transfer.done) co_return Result<void>();
-        if (exchange.hungry) {
+        if (exchange.has_arrived()) {
+            MUSHER_CO_DO(co_await drain(exchange));
+        } else if (exchange.ended()) {
+            co_return Result<void>();
+        } else if (exchange.hungry) {
             MUSHER_CO_DO(co_await feed(exchange));
-            if (cancel.requested()) co_return fail(cancel.error());
+        } else {
+            MUSHER_CO_DO(co_await exchange.transfer.changed.wait(cancel));
             continue;
         }
-        MUSHER_CO_DO(co_await exchange.transfer.changed.wait(cancel));
+        if (cancel.requested()) co_return fail(cancel.error());
     }
+}
+
+/// Hands on what has come. Meanwhile curl gathers up to a slice, then the server has to wait.
+Task<Result<void>> Http::drain(Exchange& exchange) {
+    if (exchange.blocks()) {
+        const std::string slice = exchange.take_arrived();
+        auto write = [&exchange, &slice] { return exchange.write(slice); };
+        MUSHER_CO_DO(co_await offload(loop_, write));
+    } else {
+        exchange.deliver();
+    }
+    if (std::exchange(exchange.sated, false)) multi_->go_on(exchange.transfer);
+    co_return Result<void>();
 }
 
 Task<Result<void>> Http::feed(Exchange& exchange) {
@@ -88,18 +105,35 @@ bool is_header_value(std::string_view value) {
     });
 }
 
-std::string public_url(const std::string& url) {
+namespace {
+/// The URL without the parts named; "" for what is no URL.
+std::string url_without(const std::string& url, std::initializer_list<CURLUPart> left_out,
+                        unsigned flags) {
     const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
-    if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) {
-        return "a malformed URL";
-    }
-    for (const CURLUPart part : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
-                                 CURLUPART_QUERY, CURLUPART_FRAGMENT}) {
-        curl_url_set(parts.get(), part, nullptr, 0);
-    }
+    if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return {};
+    for (const CURLUPart part : left_out) curl_url_set(parts.get(), part, nullptr, 0);
     char* text = nullptr;
-    if (curl_url_get(parts.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) return "a malformed URL";
+    if (curl_url_get(parts.get(), CURLUPART_URL, &text, flags) != CURLUE_OK) return {};
     const std::unique_ptr<char, decltype(&curl_free)> owned(text, &curl_free);
+    return text;
+}
+}  // namespace
+
+std::string public_url(const std::string& url) {
+    const std::string text = url_without(url,
+                                         {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
+                                          CURLUPART_QUERY, CURLUPART_FRAGMENT},
+                                         0);
+    return text.empty() ? "a malformed URL" : text;
+}
+
+std::string origin_of(const std::string& url) {
+    std::string text = url_without(url,
+                                   {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
+                                    CURLUPART_PATH, CURLUPART_QUERY, CURLUPART_FRAGMENT},
+                                   CURLU_DEFAULT_PORT);
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    while (text.ends_with('/')) text.pop_back();
     return text;
 }
 

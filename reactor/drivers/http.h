@@ -29,9 +29,14 @@ struct HttpRequest {
     Duration silence = std::chrono::seconds(30);  // under 1 byte/s for so long; zero: no matter
     std::size_t response_limit = 1 << 20;         // bytes of the answer's body that are kept
     int redirects = 0;                            // followed at most
+    bool compressed = false;                      // asks for gzip, and gives on what was in it
     /// Gets the body of a 2xx answer as it comes, instead of HttpResponse::body; false ends the
-    /// transfer. Other answers' bodies are kept.
+    /// transfer. Other answers' bodies are kept. The server waits while more than a slice does.
     std::function<bool(std::string_view piece)> on_data;
+    /// The same for work that blocks: called on a pool thread, once at a time, while the next
+    /// slice comes. An error ends the transfer.
+    std::function<Result<void>(std::string_view slice)> on_slice;
+    std::uint64_t stream_limit = UINT64_MAX;  // bytes for these two; not one more is given
 };
 
 /// A date far away would hold a pipeline for ever; to ask again each hour harms no server.
@@ -41,7 +46,9 @@ struct HttpResponse {
     int status = 0;
     std::vector<std::pair<std::string, std::string>> headers;  // names in small letters
     std::string body;
-    bool truncated = false;       // the body was longer than response_limit
+    bool truncated = false;       // the body was longer than response_limit or stream_limit
+    bool delimited = false;       // the server said where the body ends; else it just hung up
+    std::string location;         // of a 3xx that was not followed: where to, as a whole URL
     milliseconds retry_after{0};  // at most kLongestRetryAfter
 
     bool ok() const { return status >= 200 && status < 300; }
@@ -68,6 +75,7 @@ class Http {
     class Exchange;
     Task<Result<void>> run(Exchange& exchange, Cancel& cancel);
     Task<Result<void>> feed(Exchange& exchange);
+    Task<Result<void>> drain(Exchange& exchange);
 
     Loop& loop_;
     std::unique_ptr<CurlMulti> multi_;
@@ -81,5 +89,7 @@ bool is_header_value(std::string_view value);
 
 /// The URL without user, password, query and fragment: for messages and receipts.
 std::string public_url(const std::string& url);
+/// Scheme, host and port in one form: "https://a.example:443"; "" for what is no URL.
+std::string origin_of(const std::string& url);
 
 }  // namespace musher

@@ -56,6 +56,7 @@ Result<void> Http::Exchange::prepare(std::uint64_t upload_size) {
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     }
+    if (request_.compressed) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "musher");
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason_);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Exchange::on_head);
@@ -188,11 +189,8 @@ void Http::Exchange::take_head_line(std::string_view line) {
 
 std::size_t Http::Exchange::on_body(char* data, std::size_t, std::size_t size, void* self) {
     auto& exchange = *static_cast<Exchange*>(self);
-    if (exchange.request_.on_data && exchange.response_.ok()) {
-        exchange.arrived_.append(data, size);
-        exchange.transfer.changed.wake_one();
-        return size;
-    }
+    const bool streams = exchange.request_.on_data || exchange.request_.on_slice;
+    if (streams && exchange.response_.ok()) return exchange.take_piece({data, size});
     std::string& body = exchange.response_.body;
     const std::size_t room = exchange.request_.response_limit - body.size();
     body.append(data, std::min(size, room));
@@ -201,11 +199,44 @@ std::size_t Http::Exchange::on_body(char* data, std::size_t, std::size_t size, v
     return CURL_WRITEFUNC_ERROR;
 }
 
-bool Http::Exchange::deliver() {
-    if (arrived_.empty() || enough_) return !enough_;
-    const std::string piece = std::exchange(arrived_, {});
-    enough_ = !request_.on_data(piece);
-    return !enough_;
+std::uint64_t Http::Exchange::announced() const {
+    return std::strtoull(response_.header("content-length").c_str(), nullptr, 10);
+}
+
+std::size_t Http::Exchange::take_piece(std::string_view piece) {
+    if (enough_) return CURL_WRITEFUNC_ERROR;
+    const std::uint64_t room = request_.stream_limit - streamed_;
+    if (piece.size() > room || (streamed_ == 0 && announced() > room)) {
+        transfer.changed.wake_one();
+        response_.truncated = enough_ = true;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (!arrived_.empty() && arrived_.size() + piece.size() > limits::kSliceBytes) {
+        sated = true;  // curl keeps this piece and brings it again
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    streamed_ += piece.size();
+    arrived_.append(piece);
+    transfer.changed.wake_one();
+    return piece.size();
+}
+
+void Http::Exchange::deliver() {
+    const std::string piece = take_arrived();
+    if (!enough_) enough_ = !request_.on_data(piece);
+}
+
+/// Without a length, chunks or HTTP/2's frames the end is where the connection ends, for whatever
+/// reason it does.
+bool Http::Exchange::is_delimited() const {
+    long version = 0;
+    curl_easy_getinfo(transfer.easy, CURLINFO_HTTP_VERSION, &version);
+    if (version != CURL_HTTP_VERSION_1_0 && version != CURL_HTTP_VERSION_1_1) return true;
+    if (request_.method == "HEAD" || response_.status == 204 || response_.status == 304) {
+        return true;
+    }
+    return !response_.header("content-length").empty() ||
+           response_.header("transfer-encoding").find("chunked") != std::string::npos;
 }
 
 Result<HttpResponse> Http::Exchange::result() {
@@ -214,6 +245,10 @@ Result<HttpResponse> Http::Exchange::result() {
     curl_easy_getinfo(transfer.easy, CURLINFO_RETRY_AFTER, &seconds);
     constexpr std::chrono::seconds kMost = kLongestRetryAfter;
     response_.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(seconds, 0, kMost.count()));
+    response_.delimited = is_delimited();
+    const char* location = nullptr;
+    curl_easy_getinfo(transfer.easy, CURLINFO_REDIRECT_URL, &location);
+    if (location) response_.location = location;
     return std::move(response_);
 }
 

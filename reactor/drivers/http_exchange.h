@@ -23,11 +23,18 @@ class Http::Exchange {
     Result<std::string> read_body(std::uint64_t offset) const;
     /// What became of the transfer, once it is done.
     Result<HttpResponse> result();
-    /// Gives what has come to on_data; false once it wants no more.
-    bool deliver();
+    bool has_arrived() const { return !arrived_.empty(); }
+    bool ended() const { return transfer.done || enough_; }
+    /// Gives what has come to on_data.
+    void deliver();
+    /// The same to on_slice, with what take_arrived() gave; on the pool.
+    std::string take_arrived() { return std::exchange(arrived_, {}); }
+    Result<void> write(std::string_view bytes) const { return request_.on_slice(bytes); }
+    bool blocks() const { return static_cast<bool>(request_.on_slice); }
 
     CurlTransfer transfer;
     bool hungry = false;       // curl waits for more of the body
+    bool sated = false;        // curl holds back what came until more is wanted
     std::uint64_t offset = 0;  // of the body file, where `slice` begins
     std::string slice;
     std::size_t slice_used = 0;
@@ -37,6 +44,9 @@ class Http::Exchange {
     void prepare_body(std::uint64_t upload_size);
     Result<void> prepare_headers();
     void take_head_line(std::string_view line);
+    std::size_t take_piece(std::string_view piece);
+    bool is_delimited() const;
+    std::uint64_t announced() const;  // Content-Length, 0 without one
     Error failure() const;
     static std::size_t on_head(char* data, std::size_t, std::size_t size, void* self);
     static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);
@@ -45,8 +55,9 @@ class Http::Exchange {
 
     const HttpRequest& request_;
     HttpResponse response_;
-    std::string arrived_;  // for on_data
-    bool enough_ = false;  // we ended it ourselves: the answer is long enough
+    std::string arrived_;         // for on_data and on_slice, up to a slice
+    std::uint64_t streamed_ = 0;  // bytes of it so far
+    bool enough_ = false;         // we ended it ourselves: the answer is long enough
     Fd body_;
     std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers_;
     char reason_[CURL_ERROR_SIZE] = "";

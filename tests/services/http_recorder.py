@@ -2,7 +2,8 @@
 """An HTTP server for tests: answers by path, records what it got, prints its port when ready.
 
 usage: http_recorder.py RECORD_FILE PORT|SOCKET_PATH [CERTIFICATE KEY]
-Paths: /STATUS[?retry_after=…], /echo, /large?bytes=N, /hang, /drip, /events, /redirect, /reset, /cut
+Paths: /STATUS[?retry_after=…&say=…], /echo, /large?bytes=N, /hang, /drip, /events,
+/redirect[?to=URL], /reset, /cut, /cut_chunks
 """
 import hashlib, http.server, json, select, socket, socketserver, ssl, sys, threading
 from urllib.parse import parse_qs, urlparse
@@ -42,13 +43,14 @@ class Answer(http.server.BaseHTTPRequestHandler):
         name = url.path[1:]
         if name.isdigit():
             extra = {"Retry_After": query["retry_after"]} if "retry_after" in query else {}
-            self.give(int(name), b"answer " + name.encode(), **extra)
+            said = query.get("say", "answer " + name)
+            self.give(int(name), said.encode(), **extra)
         elif name == "echo":
             self.give(200, body)
         elif name == "large":
             self.give(200, b"x" * int(query["bytes"]))
         elif name == "redirect":
-            self.give(302, Location="/200")
+            self.give(302, Location=query.get("to", "/200"))
         elif name == "hang":
             self.until_hangup(name)
         elif name in ("drip", "events"):
@@ -63,6 +65,10 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif name == "cut":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.")
+            self.close_connection = True
+        elif name == "cut_chunks":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                             b"a\r\nten bytes.\r\n")
             self.close_connection = True
         else:  # reset
             self.close_connection = True
