@@ -11,6 +11,7 @@
 #include "pipelines/run/probe.h"
 #include "reactor/drivers/atomic_file.h"
 #include "reactor/drivers/redis_dial.h"
+#include "reactor/drivers/smtp.h"
 #include "reactor/loop/offload.h"
 
 namespace musher {
@@ -81,6 +82,7 @@ class LiveCheck {
     Task<void> folders(const PipelineConfig& pipeline);
     Task<void> connections(const PipelineConfig& pipeline);
     Task<void> redis(RedisTarget target, Position at, const char* code);
+    Task<void> smtp(SmtpTarget target, Position at);
     Task<void> folder(std::string path, Position at);
     void blame(const Position& at, const char* code, const Error& error) {
         add_error(read_.problems, at, code, error.text(), error.hint);
@@ -165,11 +167,31 @@ Task<void> LiveCheck::connections(const PipelineConfig& pipeline) {
     add_uses(pipeline.on_failure, uses);
     for (const Use& use : uses) {
         const auto named = read_.daemon.connections.find(use.connection);
-        if (named == read_.daemon.connections.end() || named->second.kind != "redis") continue;
+        if (named == read_.daemon.connections.end()) continue;
         if (!asked_.insert("connection " + use.connection).second) continue;
-        const auto target = RedisTarget::from_options(named->second.options);
-        if (target) co_await redis(*target, use.at, "connection_away");
+        const Connection& connection = named->second;
+        if (connection.kind == "redis") {
+            const auto target = RedisTarget::from_options(connection.options);
+            if (target) co_await redis(*target, use.at, "connection_away");
+        } else if (connection.kind == "smtp") {
+            const auto target = SmtpTarget::from_options(connection.options);
+            if (target) co_await smtp(*target, use.at);
+        }
     }
+}
+
+Task<void> LiveCheck::smtp(SmtpTarget target, Position at) {
+    Cancel patience;
+    const Deadline limit(loop_.timers(), patience, kPatience);
+    Smtp server(loop_, target);
+    const Result<void> there = co_await server.probe(patience);
+    if (there) co_return;
+    Error error = there.error();
+    if (error.message.find(target.url) == std::string::npos) {
+        error = std::move(error).within(target.url);
+    }
+    if (error.hint.empty()) error.hint = "check that the server runs and can be reached from here";
+    blame(at, "connection_away", error);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "reactor/base/text.h"
 #include "reactor/drivers/postgres_target.h"
 #include "reactor/drivers/redis_target.h"
+#include "reactor/drivers/smtp_target.h"
 
 namespace musher {
 
@@ -137,7 +138,10 @@ ConnectionKind smtp_kind() {
                  .required = true},
                 {.name = "user", .type = Type::text, .help = "who signs in"},
                 {.name = "password", .type = Type::secret, .help = "its password"},
-                {.name = "from", .type = Type::text, .help = "address of the sender"},
+                {.name = "from",
+                 .type = Type::text,
+                 .help = "the sender: an address, or Name <address>; by default the user, where "
+                         "that is one"},
                 {.name = "tls",
                  .type = Type::choice,
                  .help = "required: smtp:// must switch to TLS; try: if the server can; none",
@@ -208,6 +212,19 @@ void check_postgres(const Options& options, const Value& written, std::vector<Pr
     if (any_faulty(written)) return;
     report(PostgresTarget::from_options(options.values()), "bad_postgres", written, problems);
 }
+
+/// A password that anybody on the way can read.
+void check_smtp(const Options& options, const Value& written, std::vector<Problem>& problems) {
+    if (any_faulty(written)) return;
+    const Result<SmtpTarget> target = SmtpTarget::from_options(options.values());
+    report(target, "bad_smtp", written, problems);
+    if (!target || target->password.empty() || !target->url.starts_with("smtp://")) return;
+    if (target->tls == SmtpTarget::Tls::required || target->is_local()) return;
+    const Value* tls = written.find("tls");
+    add_warning(problems, tls ? tls->at : written.at, "open_password",
+                "the password may be sent in the clear",
+                "leave tls out, so that a connection has to be encrypted");
+}
 }  // namespace
 
 const std::vector<ConnectionKind>& connection_kinds() {
@@ -255,6 +272,8 @@ Connections read_connections(const Value& map, std::vector<Problem>& problems) {
             if (problems.size() == before) check_redis(options, written, problems);
         } else if (kind->name == "postgres") {
             if (problems.size() == before) check_postgres(options, written, problems);
+        } else if (kind->name == "smtp") {
+            if (problems.size() == before) check_smtp(options, written, problems);
         } else if (url && shows_password(*url)) {
             add_warning(problems, url->at, "literal_secret", "the URL shows its password",
                         "write the whole URL as !env NAME or !file PATH");

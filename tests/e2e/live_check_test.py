@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from house import SLOW, House, files_in, until
+from house import ROOT, SLOW, House, files_in, until
 
 PIPELINE = """version: 1
 source: { hotfolder: { path: {house}/in, settle: 50ms } }
@@ -89,6 +89,38 @@ class LiveCheckTest(unittest.TestCase):
             file.write(f"queue: {{ redis: 'unix:{self.house.path}/none.sock' }}\n")
         self.assertEqual(self.problems(), [(5, "queue_away", "error")])
         self.assertRegex(self.check(1).stderr, r"musher\.yml:5:\d+: error: .*none\.sock")
+
+    def test_a_mail_server_that_is_away_or_lets_nobody_in(self):
+        certificate, key = self.house / "cert.pem", self.house / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                        certificate], check=True, stderr=subprocess.DEVNULL)
+        server = subprocess.Popen(
+            ["/usr/bin/python3", os.path.join(ROOT, "tests/services/mail_recorder.py"),
+             self.house / "mails", "0", "starttls", certificate, key], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        port = int(server.stdout.readline())
+        post = (f"post: {{ smtp: {{ url: 'smtp://127.0.0.1:{port}', user: bob, from: bob@h, "
+                "ca_file: cert.pem, password: !env MAIL_PASSWORD } }, ")
+        with open(self.house / "musher.yml", "r+") as file:
+            text = file.read().replace("{ bus", "{ " + post + "bus")
+            file.seek(0)
+            file.write(text)
+        with open(self.house / "pipelines/p.yml", "a") as file:
+            file.write("  - mail: { connection: post, to: a@h, subject: s }\n")
+        good, bad = ({**os.environ, "MAIL_PASSWORD": word} for word in ("pass word", "s3cret"))
+        self.assertEqual(self.problems(0, env=good), [])
+        self.assertEqual(self.problems(env=bad), [(6, "connection_away", "error")])
+        told = self.check(1, env=bad).stderr
+        self.assertIn("hint: check user and password", told)
+        self.assertNotIn("s3cret", told)
+        server.kill()
+        server.wait()
+        self.assertEqual(self.problems(env=good), [(6, "connection_away", "error")])
 
     @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
     def test_folders_that_the_user_may_not_use(self):

@@ -1,13 +1,11 @@
 // A real HTTP server (tests/services/http_recorder.py) that records what it was sent.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 #include <vector>
 
 #include "reactor/base/json.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/service.h"
 
 namespace musher::test {
 
@@ -33,11 +31,10 @@ class HttpServer {
     std::vector<Json> requests() const;
 
   private:
-    void make_certificate() const;
     Listen listen_;
     TempDir dir_;
     int port_ = 0;
-    pid_t pid_ = -1;
+    Service service_;
 };
 
 }  // namespace musher::test

@@ -8,6 +8,7 @@
 #include "sinks/catalogue.h"
 #include "tests/support/eventually.h"
 #include "tests/support/http_server.h"
+#include "tests/support/mail_server.h"
 #include "tests/support/postgres_server.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/tree.h"
@@ -64,6 +65,34 @@ class HttpRig final : public SinkRig {
   private:
     HttpServer server_;
     bool hangs_ = false;
+};
+
+class MailRig final : public SinkRig {
+  public:
+    std::string yaml() const override {
+        return "{ connection: post, to: a@example.com, subject: word, text: \"${event.name}\" }";
+    }
+    Connections connections() const override {
+        return Connections{{"post", Connection{"smtp", server_.options()}}};
+    }
+    std::vector<std::string> arrived() const override {
+        std::vector<std::string> words;
+        for (const Json& mail : server_.mails()) {
+            const std::string text = mail.value("text", "");
+            words.push_back(text.substr(0, text.find('\n')));
+        }
+        return words;
+    }
+    void take_away() override { server_.stop(); }
+    void bring_back() override { server_.start(); }
+    bool hang() override {
+        server_.signal(SIGSTOP);
+        return true;
+    }
+    void wake() override { server_.signal(SIGCONT); }
+
+  private:
+    MailServer server_;
 };
 
 /// The listener comes back by itself; bring_back() is over when the server answers, and the words
@@ -158,6 +187,7 @@ const std::vector<NamedSinkRig>& sink_rigs() {
     static const std::vector<NamedSinkRig> kAll = {
         {entry("directory"), make_rig<DirectoryRig>},
         {entry("http_post"), make_rig<HttpRig>},
+        {entry("mail"), make_rig<MailRig>},
         {entry("postgres_table"), make_rig<TableRig>},
         {entry("redis_publish"), make_rig<PublishRig>},
     };
