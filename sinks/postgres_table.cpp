@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "reactor/component/shared_client.h"
 #include "reactor/drivers/postgres.h"
 #include "reactor/drivers/postgres_json.h"
 
 namespace musher {
 
 namespace {
+constexpr auto connect = &shared_client<Postgres, PostgresTarget>;
+
 void append(std::string& list, const std::string& one) {
     if (!list.empty()) list += ", ";
     list += one;
@@ -41,7 +44,7 @@ class PostgresTable final : public Step {
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
         const std::string name = options.text("connection");
         const std::string table = options.text("table");
-        MUSHER_CO_TRY(const std::shared_ptr<Postgres> postgres, connect(context, name));
+        MUSHER_CO_TRY(const std::shared_ptr<Postgres> postgres, connect(context, name, "postgres"));
         PostgresStatement statement = upsert(table, options.json("row"), options.list("conflict"));
         StepResult result;
         Receipt& receipt = result.receipt.emplace();
@@ -58,15 +61,6 @@ class PostgresTable final : public Step {
         co_return result;
     }
     bool uses_body() const override { return false; }
-
-  private:
-    static Result<std::shared_ptr<Postgres>> connect(const StepContext& context,
-                                                     const std::string& name) {
-        MUSHER_TRY(const Json* settings, connection_options(context.connections, name, "postgres"));
-        MUSHER_TRY(const PostgresTarget target, PostgresTarget::from_options(*settings));
-        const auto make = [&] { return std::make_shared<Postgres>(context.loop, target); };
-        return context.pool.get<Postgres>(name, *settings, make);
-    }
 };
 
 Faults check_postgres_table(const Options& options) {

@@ -1,15 +1,18 @@
 #include "sinks/redis_publish.h"
 
+#include "reactor/component/shared_client.h"
 #include "reactor/drivers/redis.h"
 
 namespace musher {
 
 namespace {
+constexpr auto connect = &shared_client<Redis, RedisTarget>;
+
 class RedisPublish final : public Step {
   public:
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
         const std::string name = options.text("connection");
-        MUSHER_CO_TRY(const std::shared_ptr<Redis> redis, connect(context, name));
+        MUSHER_CO_TRY(const std::shared_ptr<Redis> redis, connect(context, name, "redis"));
         const Json& message = options.json("message");
         const std::string text =
             message.is_string() ? message.get<std::string>() : to_line(message);
@@ -25,15 +28,6 @@ class RedisPublish final : public Step {
         co_return result;
     }
     bool uses_body() const override { return false; }
-
-  private:
-    static Result<std::shared_ptr<Redis>> connect(const StepContext& context,
-                                                  const std::string& name) {
-        MUSHER_TRY(const Json* settings, connection_options(context.connections, name, "redis"));
-        MUSHER_TRY(const RedisTarget target, RedisTarget::from_options(*settings));
-        const auto make = [&] { return std::make_shared<Redis>(context.loop, target); };
-        return context.pool.get<Redis>(name, *settings, make);
-    }
 };
 
 Faults check_redis_publish(const Options& options) {

@@ -95,12 +95,11 @@ std::vector<Option> log_options() {
          .choices = {"debug", "info", "warning", "error"}},
         {.name = "to",
          .type = Type::text,
-         .help = "journald, stderr or a file's path",
+         .help = "journald, stderr or a file's path; a file is renamed at 15 MiB, ten are kept",
          .fallback = "stderr"},
         {.name = "tty",
          .type = Type::path,
-         .help = "a terminal that gets every line too, such as "
-                 "/dev/tty12"},
+         .help = "a terminal, such as /dev/tty1, that shows each job's story as it happens"},
     };
 }
 

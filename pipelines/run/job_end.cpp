@@ -1,9 +1,12 @@
 // How a dispatcher's jobs end: done, retried, dead, cancelled, released.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "pipelines/queue/job_records.h"
 #include "pipelines/run/settlement.h"
 #include "pipelines/run/slot.h"
+#include "pipelines/run/story.h"
 #include "reactor/base/backoff.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/log.h"
@@ -72,6 +75,7 @@ void Dispatcher::finish(Slot& slot, RunReport report) {
                                    {"job", claim.job.id},
                                    {"attempt", claim.attempt}});
     }
+    Story::close(around_, claim, "DONE");
     acks_.push_back(Ack{claim.job.id, claim.token, std::move(report.story)});
     Settlement& ended = ended_.emplace_back();
     ended.event = std::move(claim.job.event);
@@ -135,13 +139,18 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
                 }
                 co_await settle_failed(slot, end, std::move(report.story));
             }
+            if (*goes_on) {
+                Story::close(around_, slot.claim,
+                             fmt::format("tries again in {}", format_duration(end.delay)));
+            } else {
+                Story::close(around_, slot.claim, slot.cancelled ? "CANCELLED" : "GIVEN UP");
+            }
             if (!end.spends_try) co_return;  // the log says that the pipeline is held
-            log::warning(*goes_on ? "job.retry" : "job.dead",
-                         Json{{"pipeline", job.pipeline},
-                              {"job", end.id},
-                              {"attempt", slot.claim.attempt},
-                              {"step", report.failed_step},
-                              {"error", error.text()}});
+            log::warning(*goes_on ? "job.retry" : "job.dead", Json{{"pipeline", job.pipeline},
+                                                                   {"job", end.id},
+                                                                   {"attempt", slot.claim.attempt},
+                                                                   {"step", report.failed_step},
+                                                                   {"error", error.text()}});
             co_return;
         }
         const Error why = raised ? goes_on.error() : raised.error();
@@ -255,14 +264,13 @@ Task<void> Dispatcher::release_waiting() {
 }
 
 Task<bool> Dispatcher::again(int tries, const Error& error) {
-    const bool no_answer = error.code == Errc::unavailable || error.code == Errc::full ||
-                           error.code == Errc::timeout;
+    const bool no_answer =
+        error.code == Errc::unavailable || error.code == Errc::full || error.code == Errc::timeout;
     // Without an answer the lease decides: it runs out and the job is claimed again.
     if (!no_answer || stopping_ || tries >= 20) co_return false;
     trouble_ = error.text();
     Cancel pause(jobs_);
-    const Duration delay =
-        backoff_delay(milliseconds(100), std::chrono::seconds(5), tries + 1);
+    const Duration delay = backoff_delay(milliseconds(100), std::chrono::seconds(5), tries + 1);
     const Result<void> slept = co_await around_.loop.timers().sleep(delay, pause);
     co_return slept.has_value();
 }

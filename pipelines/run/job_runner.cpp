@@ -24,7 +24,7 @@ JobRunner::JobRunner(const Surroundings& around, const Program& program, JobQueu
       claim_(claim),
       cancel_(cancel),
       progress_(progress),
-      story_(around.loop.clock(), claim.attempt),
+      story_(around, claim),
       // Of this attempt alone: one whose lease ran out may still be on its way to its end.
       scratch_(fmt::format("{}/{}.{}", around.scratch_root, claim.job.id, claim.attempt)) {
     body_.path = claim.job.event.file;
@@ -91,6 +91,7 @@ Task<Result<void>> JobRunner::run_step(const ProgramStep& step) {
         co_return Result<void>();
     }
     const Instant began = around_.loop.clock().now();
+    story_.begin(current_);
     MUSHER_CO_TRY(StepResult result, co_await execute(step, options, limited));
     story_.tell("ran", current_, around_.loop.clock().now() - began,
                 result.receipt ? result.receipt->target : std::string());

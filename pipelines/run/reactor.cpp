@@ -159,6 +159,7 @@ void Reactor::State::on_wake(std::string_view message) {
 /// nobody; never made up anew, for the jobs with this host's files are in queues of that name.
 Result<void> Reactor::State::look_around() {
     const DaemonConfig& daemon = configuration.daemon;
+    around.teletype = &teletype;
     around.environment = daemon.environment;
     around.vars = daemon.vars;
     around.timezone = daemon.timezone;
@@ -172,6 +173,14 @@ Result<void> Reactor::State::look_around() {
                 "put it back from a backup, or take it from the queue of a pipeline with files of "
                 "this host: redis-cli --scan --pattern 'm1:{*@*:p'. A new one (remove the file) "
                 "leaves this host's jobs to nobody");
+}
+
+/// On the terminal that musher.yml names; one that does not work stops nothing.
+void Reactor::State::show_stories() {
+    const Result<void> opened = teletype.open(configuration.daemon.log_tty);
+    if (opened) return;
+    log::warning("log.tty_lost",
+                 Json{{"reason", opened.error().text()}, {"hint", opened.error().hint}});
 }
 
 Task<Result<void>> Reactor::State::start_servers(Cancel& cancel) {
@@ -213,6 +222,7 @@ Task<Result<void>> Reactor::run(Cancel& stop, Hooks hooks) {
     MUSHER_CO_TRY(const StateLock lock,
                   co_await lock_state(state.loop, folder, StateLock::Holder::reactor, stop));
     MUSHER_CO_DO(state.look_around());
+    state.show_stories();
     Result<void> built = co_await state.start_servers(stop);
     auto sweep = [&state] { return sweep_scratch(state.around.scratch_root); };
     if (built) built = co_await offload(state.loop, sweep);

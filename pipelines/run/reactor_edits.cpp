@@ -266,7 +266,10 @@ void Reactor::State::take_settings(DaemonConfig next, bool some_refused) {
     }
     unapplied = std::move(left);
     if (rewritten) log::info("config.edited", Json{{"file", now.shown}});
-    if (rewritten || std::exchange(reload_settings, false)) settings_changed();
+    if (rewritten || std::exchange(reload_settings, false)) {
+        show_stories();
+        settings_changed();
+    }
 }
 
 void Reactor::State::tell_refused(std::map<std::string, Problem> now) {

@@ -14,6 +14,7 @@
 #include "pipelines/run/pipeline_set.h"
 #include "pipelines/run/reactor.h"
 #include "pipelines/run/revisions.h"
+#include "pipelines/run/teletype.h"
 #include "reactor/task/doorbell.h"
 
 namespace musher {
@@ -42,6 +43,7 @@ struct Reactor::State {
     Task<Result<Orphan*>> orphan_with(std::string job, Error unknown, Cancel& cancel);
     Task<Result<Json>> release_orphan(std::string name, Error unknown, Cancel& cancel);
     Result<void> look_around();
+    void show_stories();
     Task<void> leave();
     Task<Result<void>> start_servers(Cancel& cancel);
     Task<Result<void>> start_server(std::string connection, Cancel& cancel);
@@ -70,6 +72,7 @@ struct Reactor::State {
     Loop& loop;
     Configuration configuration;
     Pool pool;
+    Teletype teletype{loop};
     Surroundings around;
     std::string started;  // empty: a visit, no pipeline runs
     QueueServer queue_server{loop, configuration.daemon};

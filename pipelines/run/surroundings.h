@@ -10,6 +10,8 @@
 
 namespace musher {
 
+class Teletype;
+
 /// Owned by the Reactor; outlives all jobs.
 struct Surroundings {
     Surroundings(Loop& the_loop, const Connections& named, Pool& shared)
@@ -18,12 +20,13 @@ struct Surroundings {
     Loop& loop;
     const Connections& connections;
     Pool& pool;                         // live clients that steps share
+    Teletype* teletype = nullptr;       // shows stories; may be none
     Json environment = Json::object();  // seen as env
     Json vars = Json::object();
-    std::string state;                  // the state directory
-    std::string scratch_root;           // <state>/scratch
+    std::string state;         // the state directory
+    std::string scratch_root;  // <state>/scratch
     std::string timezone = "UTC";
-    std::string node;                   // UUID of this state directory
+    std::string node;  // UUID of this state directory
 };
 
 /// The Bindings of an expression: {event, job, steps, body, env, vars, now}.

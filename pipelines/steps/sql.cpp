@@ -1,12 +1,15 @@
 #include "pipelines/steps/sql.h"
 
 #include "reactor/base/limits.h"
+#include "reactor/component/shared_client.h"
 #include "reactor/drivers/postgres.h"
 #include "reactor/drivers/postgres_json.h"
 
 namespace musher {
 
 namespace {
+constexpr auto connect = &shared_client<Postgres, PostgresTarget>;
+
 Result<void> check_params(const Json& params) {
     if (params.is_array()) return {};
     return fail(Errc::usage, "`params` is no list",
@@ -38,7 +41,7 @@ class Sql final : public Step {
   public:
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
         const std::string name = options.text("connection");
-        MUSHER_CO_TRY(const std::shared_ptr<Postgres> postgres, connect(context, name));
+        MUSHER_CO_TRY(const std::shared_ptr<Postgres> postgres, connect(context, name, "postgres"));
         Result<StepResult> result = co_await ask(*postgres, options, context.cancel);
         if (!result) co_return fail(std::move(result).error().within("connection " + name));
         co_return result;
@@ -46,14 +49,6 @@ class Sql final : public Step {
     bool uses_body() const override { return false; }
 
   private:
-    static Result<std::shared_ptr<Postgres>> connect(const StepContext& context,
-                                                     const std::string& name) {
-        MUSHER_TRY(const Json* settings, connection_options(context.connections, name, "postgres"));
-        MUSHER_TRY(const PostgresTarget target, PostgresTarget::from_options(*settings));
-        const auto make = [&] { return std::make_shared<Postgres>(context.loop, target); };
-        return context.pool.get<Postgres>(name, *settings, make);
-    }
-
     static Task<Result<StepResult>> ask(Postgres& postgres, const Options& options,
                                         Cancel& cancel) {
         MUSHER_CO_DO(check_params(options.json("params")));

@@ -1,8 +1,8 @@
 #include "reactor/base/log.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/dist_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/systemd_sink.h>
 #include <spdlog/spdlog.h>
@@ -11,6 +11,8 @@
 namespace musher::log {
 
 namespace {
+constexpr std::size_t kFileBytes = 15 << 20;
+constexpr std::size_t kOldFiles = 10;
 constexpr const char* kJournal = "/run/systemd/journal/socket";
 constexpr const char* kLinePattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
 
@@ -78,7 +80,8 @@ Result<void> open(std::string_view to, Level level) {
         } else if (to == "journald") {
             sink = std::make_shared<spdlog::sinks::systemd_sink_mt>();
         } else {
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string(to));
+            sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(std::string(to),
+                                                                          kFileBytes, kOldFiles);
         }
         outlet().set_sinks({shaped(std::move(sink), to == "journald" ? "%v" : kLinePattern)});
         target().set_level(native(level));

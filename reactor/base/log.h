@@ -11,7 +11,8 @@ namespace musher::log {
 enum class Level { debug, info, warning, error };
 
 /// Sends lines to stderr, the journal (journald's socket; stderr with a warning where there is
-/// none) or a file; on error as before. Any thread.
+/// none) or a file; on error as before. A file of 15 MiB is renamed (musher.log to musher.1.log,
+/// ten are kept). Any thread.
 Result<void> open(std::string_view to, Level level);
 bool enabled(Level level) noexcept;
 void set_level(Level level) noexcept;

@@ -147,8 +147,8 @@ class BadMomentsTest(unittest.TestCase):
 
     def test_kills_keep_the_order_of_a_key(self):
         house = self.house({"p": "key: all\nlimits: { waiting: 100 }\nsteps:\n  - exec: { argv: "
-                                 "[/bin/sh, -c, 'echo \"$1\" >> \"$2\"; sleep 0.02', sh, "
-                                 "'${event.name}', '{house}/ran'] }\n"})
+                                 "[/bin/sh, -c, 'echo \"$1\" >> \"$2\"; head -c 8M /dev/zero | "
+                                 "sha256sum', sh, '${event.name}', '{house}/ran'] }\n"})
         names = [f"{index:02d}" for index in range(30)]
         for name in names:
             before = house.counts("p")
@@ -195,7 +195,7 @@ class BadMomentsTest(unittest.TestCase):
         server.wait()
         os.unlink(socket)
         self.redis(socket, "no")
-        house.drop("gate", "open")
+        house.open_gate()
         until(lambda: files_in(house / "in/p/done") == names, 60, lambda: house.log()[-3000:])
         self.assertEqual([f for f in files_in(house / "out") if f[0] != "."], names)
         self.assertEqual(house.counts("p")["dead"], 0)

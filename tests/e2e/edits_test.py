@@ -53,7 +53,7 @@ class EditsTest(unittest.TestCase):
         until(lambda: house.counts("p")["running"] == 1)
         house.write_pipeline("p", COPY.replace("OUT", "out2"))
         self.await_revision(house, "p", 2)
-        house.drop("gate", "")
+        house.open_gate()
         until(lambda: files_in(house / "out") == ["a"])
         self.assertEqual(house.stop(), 0)
 
@@ -87,7 +87,7 @@ class EditsTest(unittest.TestCase):
         self.await_revision(house, "p", 2)
         house.drop("in/left", "2")
         house.drop("in2/b", "3")
-        house.drop("gate", "")
+        house.open_gate()
         until(lambda: files_in(house / "out") == ["a", "b"])
         # Each ends where it began; what was dropped after the edit waits for nobody.
         until(lambda: files_in(house / "in") == ["done/a", "left"])
@@ -233,7 +233,7 @@ class EditsTest(unittest.TestCase):
         told = house.run("rollback", "p")
         self.assertEqual(told.returncode, 3, told.stderr)
         self.assertIn("is gone", told.stderr)
-        house.drop("gate", "")
+        house.open_gate()
         until(lambda: files_in(house / "out") == ["a"])
         self.assertEqual(house.stop(), 0)
 
@@ -247,7 +247,7 @@ class EditsTest(unittest.TestCase):
         until(lambda: house.counts("p")["running"] == 1)
         os.unlink(house / "pipelines/p.yml")
         until(lambda: "pipeline.removed" in house.log())
-        house.drop("gate", "")
+        house.open_gate()
         until(lambda: "pipeline.ended" in house.log(), 40)
         # In the folder, done, or with a job that waits for the pipeline to come back.
         known = files_in(house / "in") + files_in(house / "out")
@@ -273,7 +273,7 @@ class EditsTest(unittest.TestCase):
         house.write_pipeline("p", text.replace("settle: 0s", "settle: 0s, shared: true"))
         until(lambda: pipeline(house, "p")["state"] == "broken")
         self.assertIn("stay behind", pipeline(house, "p")["problem"])
-        house.drop("gate", "")
+        house.open_gate()
         until(lambda: pipeline(house, "p")["revision"] == 2, 40)
         house.drop("in/b", "1")
         until(lambda: files_in(house / "out") == ["a", "b"])

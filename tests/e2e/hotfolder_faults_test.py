@@ -73,7 +73,7 @@ class HotfolderFaultsTest(unittest.TestCase):
               == ["queue_full"])
         # One runs, five wait; what was on its way when that was known is no more than as many.
         self.assertGreaterEqual(len(files_in(house / "in")), 300 - 6 - 3 * 5)
-        house.drop("gate", "")
+        house.open_gate()
         until(lambda: files_in(house / "in/done") == names, 60, lambda: house.log()[-2000:])
 
     def test_what_stays_is_done_once_though_the_history_forgets_it(self):
@@ -107,7 +107,7 @@ class HotfolderFaultsTest(unittest.TestCase):
         until(lambda: house.counts("hot")["running"] == 1)
         house.drop("b", "something else")
         os.replace(house / "b", house / "in/a")
-        house.drop("gate", "")
+        house.open_gate()
         until(lambda: house.counts("hot")["dead"] == 1)
         error = house.get("jobs?state=dead")["items"][0]["error"]
         self.assertEqual(error["code"], "conflict", error)

@@ -151,7 +151,7 @@ class HotfolderTest(unittest.TestCase):
                 until(lambda: house.counts("hot")["running"] == 1)
                 house.drop("in/a", "version 2")
                 until(lambda: house.counts("hot")["waiting"] == 1)
-                house.drop("gate", "open")
+                house.open_gate()
                 until(lambda: not os.path.exists(house / "in/a"))
                 until(lambda: house.counts("hot")["done"] == 1)
                 # Version 1 is lost, and nobody may take version 2 for it.
@@ -185,7 +185,7 @@ class HotfolderTest(unittest.TestCase):
         self.done(house, "b")
         self.assertEqual(house.counts("hot")["source"]["duplicates"], 1)
         self.assertRegex(house.log(), r"hotfolder\.duplicate .*in/b")
-        house.drop("gate", "open")
+        house.open_gate()
         self.done(house, "a", "b")
 
     def test_a_duplicate_is_not_deleted(self):
@@ -197,7 +197,7 @@ class HotfolderTest(unittest.TestCase):
         self.done(house, "b", "b.report.json", folder="in/failed")
         self.assertEqual(digest(house / "in/failed/b"), sha)
         self.assertEqual(self.report(house, "b")["error"]["code"], "conflict")
-        house.drop("gate", "open")
+        house.open_gate()
         until(lambda: house.counts("hot")["done"] == 1)
 
     ALARM = ("limits: { attempts: 1 }\nsteps:\n  - exec: { argv: [/bin/false] }\non_failure:\n" +
@@ -214,7 +214,7 @@ class HotfolderTest(unittest.TestCase):
         house.start()
         until(lambda: house.counts("hot")["running"] == 1)
         self.assertEqual(files_in(house / "in"), [], "and after a crash it still does")
-        house.drop("gate", "open")
+        house.open_gate()
         self.done(house, "a", "a.report.json", folder="in/failed")
         self.assertEqual(digest(house / "kept/a"), sha)
         self.assertEqual(self.report(house, "a")["job"]["state"], "dead")
@@ -263,11 +263,11 @@ class HotfolderTest(unittest.TestCase):
 
     def test_a_failed_file_is_replayed_from_its_place(self):
         house = self.house(rest="limits: { attempts: 1 }\nsteps:\n  - exec: { argv: ['/bin/cat', "
-                                "'{house}/gate'] }\n")
+                                "'{house}/wanted'] }\n")
         house.drop("in/a", "1")
         self.done(house, "a", "a.report.json", folder="in/failed")
         job = house.get("jobs?state=dead")["items"][0]["id"]
-        house.drop("gate", "open")
+        house.drop("wanted", "open")
         self.assertEqual(house.ask(f"/api/v1/jobs/{job}/replay", "POST")[0], 200)
         self.done(house, "a")
         self.assertEqual(files_in(house / "in/failed"), [])

@@ -4,6 +4,7 @@ Everything lies in one temporary folder. Processes are ended by pid. Conditions 
 a deadline; nothing sleeps blindly.
 """
 
+import fcntl
 import hashlib
 import http.client
 import json
@@ -23,9 +24,8 @@ MUSHER = os.environ.get("MUSHER", os.path.join(ROOT, "build", "bin", "musher"))
 SLOW = float(os.environ.get("MUSHER_TEST_SLOWDOWN", "1"))
 
 
-# A step that lasts until the test makes the file `gate`.
-GATE = ("  - exec: { argv: [/bin/sh, -c, 'until [ -e \"$1\" ]; do sleep 0.02; done', sh, "
-        "'{house}/gate'] }\n")
+# A step that lasts until open_gate().
+GATE = "  - exec: { argv: [flock, --shared, '{house}/gate.lock', 'true'] }\n"
 
 
 class TooLate(AssertionError):
@@ -96,6 +96,8 @@ class House:
         self.user = user
         self.environment = dict(os.environ)
         os.makedirs(self / "pipelines")
+        self.gate = open(self / "gate.lock", "w")
+        fcntl.flock(self.gate, fcntl.LOCK_EX)
         for name, text in pipelines.items():
             self.write_pipeline(name, text)
         with open(self / "musher.yml", "w") as file:
@@ -110,6 +112,7 @@ class House:
 
     def __exit__(self, kind, *_):
         self.kill_all()
+        self.open_gate()
         if kind is not None:
             print(f"--- {self.path}/log")
             print(self.log()[-6000:])
@@ -126,6 +129,9 @@ class House:
         os.makedirs(self / name, exist_ok=True)
         os.chmod(self / name, mode)
         return self / name
+
+    def open_gate(self):
+        self.gate.close()
 
     def give_to(self, user):
         entry = pwd.getpwnam(user)

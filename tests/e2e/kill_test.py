@@ -35,7 +35,8 @@ PIPELINES = {
               "\n  - directory: { to: {house}/out/unpack }\n",
     # One at a time per key; every run of the step is written down outside.
     "keyed": FOLDER + LIMITS + "key: ${event.ext}\nsteps:\n  - exec: { argv: [/bin/sh, -c, "
-             "'echo \"begin $$ $1 $2\" >> \"$3\"; sleep 0.005; echo \"end $$ $1 $2\" >> \"$3\"', "
+             "'echo \"begin $$ $1 $2\" >> \"$3\"; head -c 1M /dev/zero | sha256sum; "
+             "echo \"end $$ $1 $2\" >> \"$3\"', "
              "sh, '${job.id}', '${event.name}', {house}/ran] }\n",
     # The first attempt fails, so that retries are killed too.
     "flaky": FOLDER + LIMITS + "steps:\n  - exec: { argv: [/bin/sh, -c, '[ \"$1\" -gt 1 ]', sh, "

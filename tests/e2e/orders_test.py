@@ -37,7 +37,7 @@ class OrdersTest(unittest.TestCase):
             self.order("pause", "p")
             until(lambda: self.why("a")["reason"] == "paused", SOON, lambda: str(self.why("a")))
         self.order("resume", "p")
-        self.press.drop("gate", "")
+        self.press.open_gate()
         until(lambda: files_in(self.press / "in/done") == ["a"], SOON)
 
     def test_cancel_of_a_job_that_runs(self):

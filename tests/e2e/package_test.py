@@ -5,6 +5,7 @@ The clean root comes from the mirror that this machine's apt uses. It is left wi
 the package's dependencies are there.
 """
 
+import concurrent.futures
 import contextlib
 import glob
 import os
@@ -165,22 +166,33 @@ class PackageTest(unittest.TestCase):
         cls.debian.offline("apt-get", "install", "-y", "--download-only", "/musher.deb",
                            network=True, timeout=600)
 
+    def open_when(self, barrier, path, shell):
+        """Until `path` is there or the shell has ended."""
+        until(lambda: os.path.exists(self.debian / path) or shell.done(), 120)
+        if not shell.done():
+            with open(self.debian / f"/root/{barrier}", "w") as file:
+                file.write("\n")
+
     def test_1_lintian_finds_nothing(self):
         found = subprocess.run(["lintian", "-I", "--fail-on", "error,warning,info",
                                 "--allow-root", self.deb], text=True, capture_output=True)
         self.assertEqual((found.returncode, found.stdout), (0, ""))
 
     def test_2_without_systemd(self):
-        """One shell, because what it starts ends with it."""
-        said = self.debian.offline("sh", "-euc", f"""
+        """One shell, because what it starts ends with it; it waits where it reads."""
+        for barrier in ("ready", "done"):
+            os.mkfifo(self.debian / f"/root/{barrier}")
+        shell = concurrent.futures.ThreadPoolExecutor(1)
+        self.addCleanup(shell.shutdown)
+        told = shell.submit(self.debian.offline, "sh", "-euc", f"""
             apt-get install -y /musher.deb
             musher check
             runuser -u musher -- musher check --live
             {' '.join(AS_SERVICE)} run 2>/tmp/log &
             pid=$!
-            until [ -S /var/lib/musher/control.sock ]; do sleep 0.1; done
+            read go </root/ready
             seq 10000 >{IN}/a.txt
-            until [ -e {IN}/done/a.txt ]; do sleep 0.1; done
+            read go </root/done
             runuser -u musher -- musher status
             kill $pid
             wait $pid
@@ -191,6 +203,9 @@ class PackageTest(unittest.TestCase):
             ! ls -d /var/lib/musher /etc/musher 2>/dev/null
             ls {IN}/done/a.txt
         """, timeout=180)
+        self.open_when("ready", "/var/lib/musher/control.sock", told)
+        self.open_when("done", f"{IN}/done/a.txt", told)
+        said = told.result()
         self.assertIn("\nleft: \n", said)
         counted = "".join(f"{n}\n" for n in range(1, 10001))
         self.assertEqual(run("xz", "-dc", self.debian / f"{OUT}/a.txt.xz"), counted)

@@ -44,7 +44,7 @@ class LostClaimTest(unittest.TestCase):
             with open(house / "state/node") as file:
                 queue = "m1:{p@" + file.read().strip() + "}:"
             self.assertIn("OK", say(redis, "CLIENT", "PAUSE", "60000", "WRITE"))
-            house.drop("gate", "")  # a ends: its ack goes out with the claim of b
+            house.open_gate()  # a ends: its ack goes out with the claim of b
             until(lambda: "blocked_clients:0" not in say(redis, "INFO", "clients"))
             house.process.send_signal(signal.SIGTERM)
             until(lambda: "musher.stopping" in house.log())
@@ -82,7 +82,7 @@ class DeadDiskTest(unittest.TestCase):
             until(lambda: house.counts("p")["running"] == 1)
             held = os.open(house / "in/a", os.O_RDWR)
             fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            house.drop("gate", "")
+            house.open_gate()
             until(lambda: fcntl.fcntl(held, fcntl.F_GETLEASE) != fcntl.F_WRLCK)
             self.assertEqual(house.stop(LONGEST_STOP + 10), 8)
             self.assertIn("musher.stuck", house.log())

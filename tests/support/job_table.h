@@ -37,6 +37,11 @@ class JobTableRig final : public SourceRig {
         return server.exec("SELECT " + columns + " FROM " + table + " WHERE " + id + " = " + key);
     }
 
+    void insert(int rows) const {
+        server.exec("INSERT INTO jobs (priority) SELECT 1 FROM generate_series(1, " +
+                    std::to_string(rows) + ")");
+    }
+
     PostgresServer server;
     std::string options = "table: jobs, poll: 1s";
     std::string table = "jobs";

@@ -3,15 +3,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <fstream>
 
 #include "reactor/base/fd.h"
+#include "tests/support/server_process.h"
 
 namespace musher::test {
 
@@ -24,16 +23,6 @@ sockaddr_in loopback(int port) {
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return address;
-}
-
-int free_port() {
-    const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address = loopback(0);
-    auto* plain = reinterpret_cast<sockaddr*>(&address);
-    socklen_t size = sizeof address;
-    MUSHER_CHECK(::bind(fd.get(), plain, size) == 0);
-    MUSHER_CHECK(::getsockname(fd.get(), plain, &size) == 0);
-    return ntohs(address.sin_port);
 }
 
 bool listens(int port) {
@@ -62,19 +51,8 @@ void NginxServer::start() {
         << "; scgi_temp_path " << dir_ / "t5" << ";\nserver { listen 127.0.0.1:" << port_
         << "; root " << files() << ";\n"
         << locations_ << "} }\n";
-    std::string name = "nginx";
-    std::string flag = "-c";
-    std::string file = configuration;
-    char* const argv[] = {name.data(), flag.data(), file.data(), nullptr};
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    MUSHER_CHECK(pid_ >= 0);
-    if (pid_ == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (::getppid() != parent) ::_exit(1);
-        ::execv("/usr/sbin/nginx", argv);
-        ::_exit(127);
-    }
+    const Fd said(::open((dir_ / "said").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    pid_ = spawn({"/usr/sbin/nginx", "-c", configuration}, Account(), said.get(), said.get());
     int left = kStartTimeoutMs;
     while (!listens(port_) && left-- > 0) ::poll(nullptr, 0, 1);
     MUSHER_CHECK(left > 0);
@@ -83,8 +61,7 @@ void NginxServer::start() {
 void NginxServer::kill() {
     if (pid_ < 0) return;
     ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
+    wait_for(std::exchange(pid_, -1));
 }
 
 std::string NginxServer::url(const std::string& path) const {

@@ -1,28 +1,19 @@
 #include "tests/support/postgres_server.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pwd.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
 #include "reactor/base/fd.h"
 #include "reactor/base/text.h"
+#include "tests/support/server_process.h"
 
 namespace musher::test {
 
 namespace {
-constexpr int kStartTimeoutMs = 60'000;
 using Argv = std::vector<std::string>;
 
 std::vector<pid_t> children_of(pid_t parent) {
@@ -48,12 +39,7 @@ std::string program(const std::string& name) {
     return found;
 }
 
-/// Who the server runs as: itself, or postgres when root, whom it refuses.
-struct Account {
-    uid_t uid = ::geteuid();
-    gid_t gid = ::getegid();
-    bool change = false;
-};
+/// The server runs as itself, or postgres when root, whom it refuses.
 Account account() {
     Account who;
     if (who.uid != 0) return who;
@@ -66,42 +52,13 @@ void give(const std::string& path) {
     if (who.change) MUSHER_CHECK(::chown(path.c_str(), who.uid, who.gid) == 0);
 }
 
-/// Only async-signal-safe calls between fork and exec. `out` becomes stdout and stderr.
-pid_t spawn(Argv texts, const Account& who, const Fd& out) {
-    std::vector<char*> argv;
-    for (std::string& text : texts) argv.push_back(text.data());
-    argv.push_back(nullptr);
-    const pid_t parent = ::getpid();
-    const pid_t pid = ::fork();
-    MUSHER_CHECK(pid >= 0);
-    if (pid > 0) return pid;
-    ::dup2(out.get(), 1);
-    ::dup2(out.get(), 2);
-    if (who.change && (::syscall(SYS_setgroups, 0, nullptr) != 0 || ::setgid(who.gid) != 0 ||
-                       ::setuid(who.uid) != 0 || ::chdir("/") != 0)) {
-        ::_exit(126);
-    }
-    // After the change of user, which clears it.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-}
-
-int wait_for(pid_t pid) {
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
-}
-
 /// Its output; aborts, with it on stderr, when the program fails.
 std::string run(const Argv& argv, const Account& who) {
     int ends[2];
     MUSHER_CHECK(::pipe2(ends, O_CLOEXEC) == 0);
     const Fd out(ends[0]);
     Fd in(ends[1]);
-    const pid_t pid = spawn(argv, who, in);
+    const pid_t pid = spawn(argv, who, in.get(), in.get());
     in.reset();
     std::string text;
     char bytes[4096];
@@ -135,47 +92,6 @@ const std::string& template_folder() {
     return kData;
 }
 
-int free_port() {
-    const Fd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* native = reinterpret_cast<sockaddr*>(&address);
-    MUSHER_CHECK(::bind(probe.get(), native, size) == 0);
-    MUSHER_CHECK(::getsockname(probe.get(), native, &size) == 0);
-    return ntohs(address.sin_port);
-}
-
-Fd listen_for_ready(const std::string& path) {
-    ::unlink(path.c_str());
-    Fd notify(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    MUSHER_CHECK(path.size() < sizeof address.sun_path);
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    MUSHER_CHECK(
-        ::bind(notify.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    give(path);
-    return notify;
-}
-
-/// READY=1 from the server, or false when it ended first.
-bool wait_ready(const Fd& notify, pid_t pid) {
-    const Fd end(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    for (;;) {
-        pollfd fds[2] = {{notify.get(), POLLIN, 0}, {end.get(), POLLIN, 0}};
-        if (::poll(fds, 2, kStartTimeoutMs) <= 0) return false;
-        char text[512];
-        const ssize_t got = ::recv(notify.get(), text, sizeof text, MSG_DONTWAIT);
-        if (got > 0) {
-            const std::string_view said(text, static_cast<std::size_t>(got));
-            if (said.find("READY=1") != std::string_view::npos) return true;
-        } else if (fds[1].revents != 0) {
-            return false;
-        }
-    }
-}
 }  // namespace
 
 PostgresServer::PostgresServer(PostgresSettings settings)
@@ -250,13 +166,14 @@ void PostgresServer::start() {
 bool PostgresServer::try_start() {
     write_settings();
     const std::string notify_path = *dir_ / "notify";
-    const Fd notify = listen_for_ready(notify_path);
+    const Readiness ready(notify_path);
+    give(notify_path);
     const std::string log_path = *dir_ / "log";
     const Fd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     pid_ = spawn(
         {"/usr/bin/env", "NOTIFY_SOCKET=" + notify_path, program("postgres"), "-D", *dir_ / "data"},
-        account(), log);
-    if (wait_ready(notify, pid_)) return true;
+        account(), log.get(), log.get());
+    if (ready.wait(pid_)) return true;
     kill();
     return false;
 }

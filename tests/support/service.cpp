@@ -1,35 +1,22 @@
 #include "tests/support/service.h"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 
 #include "reactor/base/fd.h"
+#include "tests/support/server_process.h"
 
 namespace musher::test {
 
 std::string Service::start(std::vector<std::string> words) {
     MUSHER_CHECK(pid_ < 0);
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
     int ends[2];
     MUSHER_CHECK(pipe2(ends, O_CLOEXEC) == 0);
     const Fd reader(ends[0]);
     Fd writer(ends[1]);
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    MUSHER_CHECK(pid_ >= 0);
-    if (pid_ == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (::getppid() != parent) ::_exit(1);
-        ::dup2(writer.get(), 1);
-        ::execv(argv[0], argv.data());
-        ::_exit(127);
-    }
+    pid_ = spawn(std::move(words), Account(), writer.get(), 2);
     writer.reset();
     std::string line;
     for (char c = 0; ::read(reader.get(), &c, 1) == 1 && c != '\n';) line += c;
@@ -44,8 +31,7 @@ void Service::signal(int number) const {
 void Service::stop() {
     if (pid_ < 0) return;
     ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
+    wait_for(std::exchange(pid_, -1));
 }
 
 void make_certificate(const TempDir& dir) {

@@ -50,6 +50,7 @@ class SourceLife {
           out_(loop.ready(), room),
           connections_(rig.connections()),
           rig_(rig),
+          ledger_(ledger),
           scope_("source", loop.ready(), loop.clock()) {
         std::vector<Problem> problems;
         const auto value = parse_yaml(rig.yaml(), "rig.yml", problems);
@@ -79,7 +80,8 @@ class SourceLife {
             rest->front().ticket->rejected(Error(Errc::cancelled, "stopped"));
         }
     }
-    /// Takes the next `count` events and answers each of them; their words.
+    /// Takes the next `count` events and answers each of them; their words. What it accepts is live
+    /// in the ledger.
     Task<std::vector<std::string>> take(std::size_t count, bool accept = true) {
         std::vector<std::string> words;
         Cancel never;
@@ -92,6 +94,7 @@ class SourceLife {
             words.push_back(rig_.what(delivery.event));
             events[words.back()] = delivery.event;
             if (accept) {
+                ledger_.known[delivery.event.id] = Presence::live;
                 delivery.ticket->accepted(Admission::stored);
             } else {
                 delivery.ticket->rejected(Error(Errc::full, "the queue is full"));
@@ -124,6 +127,7 @@ class SourceLife {
     Channel<Delivery> out_;
     const Connections connections_;
     SourceRig& rig_;
+    TestLedger& ledger_;
     std::unique_ptr<Source> source_;
     Cancel stop_;
     Result<void> outcome_;

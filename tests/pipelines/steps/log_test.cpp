@@ -7,6 +7,7 @@
 #include "reactor/base/log.h"
 #include "tests/support/run_loop.h"
 #include "tests/support/step_bench.h"
+#include "tests/support/temp_dir.h"
 
 namespace musher {
 namespace {
@@ -28,6 +29,17 @@ Task<void> lines(Loop& loop) {
     co_await bench.close();
 }
 TEST(Log, SaysWhichJobSpeaks) { test::on_loop(lines); }
+
+TEST(Log, RenamesAFullFile) {
+    const test::TempDir dir;
+    const std::string file = dir / "musher.log";
+    ASSERT_TRUE(log::open(file, log::Level::info).has_value());
+    const Json fields{{"text", std::string(1 << 20, 'x')}};
+    for (int line = 0; line < 16; ++line) log::info("line", fields);
+    ASSERT_TRUE(log::open("stderr", log::Level::info).has_value());
+    EXPECT_LE(std::filesystem::file_size(file), 15U << 20);
+    EXPECT_GT(std::filesystem::file_size(dir / "musher.1.log"), 14U << 20);
+}
 
 }  // namespace
 }  // namespace musher

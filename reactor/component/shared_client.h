@@ -1,0 +1,22 @@
+// The client of a named connection, which all steps of a reactor share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "reactor/component/step.h"
+
+namespace musher {
+
+/// `Target::from_options` reads the connection's options, `Client(loop, target)` connects when it
+/// is first used. `usage` unless `name` is a connection of that kind.
+template <class Client, class Target>
+Result<std::shared_ptr<Client>> shared_client(const StepContext& context, const std::string& name,
+                                              std::string_view kind) {
+    MUSHER_TRY(const Json* settings, connection_options(context.connections, name, kind));
+    MUSHER_TRY(const Target target, Target::from_options(*settings));
+    const auto make = [&] { return std::make_shared<Client>(context.loop, target); };
+    return context.pool.get<Client>(name, *settings, make);
+}
+
+}  // namespace musher
