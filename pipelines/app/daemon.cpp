@@ -11,6 +11,7 @@
 #include "pipelines/app/api.h"
 #include "pipelines/app/control_server.h"
 #include "pipelines/app/heartbeat.h"
+#include "pipelines/app/sentry.h"
 #include "pipelines/run/reactor.h"
 #include "reactor/base/log.h"
 #include "reactor/base/uuid.h"
@@ -171,9 +172,17 @@ Task<void> leave(Scope& moves, Servers& servers) {
     co_await servers.stop();
 }
 
+/// Null without a DSN; a faulty one was refused with the configuration.
+std::unique_ptr<Sentry> open_sentry(Loop& loop, const DaemonConfig& config) {
+    const Result<SentryDsn> dsn = SentryDsn::parse(config.sentry_dsn);
+    if (!dsn) return nullptr;
+    return std::make_unique<Sentry>(loop, *dsn, config.sentry_level, config.node);
+}
+
 Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
     Cancel stop;
     Timers::Alarm last_word(loop.timers());
+    const std::unique_ptr<Sentry> sentry = open_sentry(loop, configuration.daemon);
     Reactor reactor(loop, std::move(configuration));
     const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int number) {
         if (number == SIGHUP) return reactor.reload();
@@ -203,6 +212,7 @@ Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
     hooks.settings = [&] { moves.spawn("settings", take_settings(reactor, servers)); };
     hooks.leaving = [&] { return leave(moves, servers); };
     const Result<void> ended = co_await reactor.run(stop, std::move(hooks));
+    if (sentry) co_await sentry->close();
     if (!opened) {
         error = opened.error();
     } else if (!ended) {

@@ -36,7 +36,7 @@ struct DaemonConfig {
     Duration history_keep = std::chrono::hours(24 * 7);
     int history_jobs = 100'000;
     std::string sentry_dsn;  // empty: none; a secret
-    std::string sentry_level = "error";
+    int sentry_level = 40;   // the least that is reported, by Python's numbers
     Connections connections;
     Json environment = Json::object();  // seen as env
     Json vars = Json::object();

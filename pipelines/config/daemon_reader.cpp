@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "pipelines/config/connections.h"
 #include "pipelines/config/problems.h"
 #include "pipelines/config/tables.h"
 #include "reactor/base/limits.h"
+#include "reactor/drivers/sentry_dsn.h"
 
 namespace musher {
 
@@ -30,6 +34,7 @@ class DaemonReader {
     void read_log(const Options& log);
     void read_history(const Options& history);
     void read_sentry(const Options& top);
+    void read_sentry_level(const Options& top);
     void refuse_templates(const Value& value);
     Json read_names(std::string_view key);
     std::string absolute(const std::string& path) const {
@@ -191,21 +196,64 @@ void DaemonReader::read_sentry(const Options& top) {
                   fmt::format("`{}` and `sentry.{}` say the same thing twice", flat_name, name),
                   "keep one of them");
     }
-    config_.sentry_dsn = top.has("sentry_dsn") ? top.text("sentry_dsn") : sentry.text("dsn");
-    const bool flat = top.has("sentry_log_level");
-    const std::string level = flat ? top.text("sentry_log_level") : sentry.text("level");
-    constexpr std::pair<std::string_view, std::string_view> kLevels[] = {
-        {"10", "debug"}, {"20", "info"}, {"30", "warning"}, {"40", "error"}, {"50", "error"}};
-    for (const auto& [number, name] : kLevels) {
-        if (level == number || level == name) {
-            config_.sentry_level = name;
-            return;
-        }
+    const bool flat = top.has("sentry_dsn");
+    config_.sentry_dsn = flat ? top.text("sentry_dsn") : sentry.text("dsn");
+    Position at = flat ? place({"sentry_dsn"}) : place({"sentry", "dsn"});
+    const char* from_environment = std::getenv("SENTRY_DSN");  // NOLINT(concurrency-mt-unsafe)
+    std::string named = flat ? "`sentry_dsn`" : "`sentry.dsn`";
+    if (config_.sentry_dsn.empty() && from_environment && *from_environment) {
+        config_.sentry_dsn = from_environment;
+        at = root_.at;
+        named = "SENTRY_DSN";
     }
-    if (level.empty()) return;
-    add_error(problems_, flat ? place({"sentry_log_level"}) : place({"sentry", "level"}),
-              "bad_choice", fmt::format("`{}` is no level", level),
-              "write debug, info, warning or error, or their numbers 10 to 50");
+    read_sentry_level(top);
+    if (config_.sentry_dsn.empty()) return;
+    const Result<SentryDsn> dsn = SentryDsn::parse(config_.sentry_dsn);
+    if (dsn) return;
+    add_error(problems_, at, "bad_dsn", named + " is " + dsn.error().message, dsn.error().hint);
+    config_.sentry_dsn.clear();
+}
+
+/// Python's names and numbers, as musher.yml or else SENTRY_LOG_LEVEL says.
+std::optional<int> level_number(const std::string& text) {
+    constexpr std::pair<std::string_view, int> kNames[] = {
+        {"debug", 10}, {"info", 20},  {"warning", 30},  {"warn", 30},
+        {"error", 40}, {"fatal", 50}, {"critical", 50},
+    };
+    std::string small = text;
+    for (char& c : small) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (const auto& [name, number] : kNames) {
+        if (small == name) return number;
+    }
+    int number = -1;
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = bad == std::errc() && end == text.data() + text.size();
+    if (whole && number >= 0 && number <= 50) return number;
+    return std::nullopt;
+}
+
+void DaemonReader::read_sentry_level(const Options& top) {
+    const bool flat = top.has("sentry_log_level");
+    const Value* section = root_.find("sentry");
+    const bool given = flat || (section && section->find("level"));
+    const Options sentry = top.section("sentry");
+    std::string text = flat ? top.text("sentry_log_level") : sentry.text("level");
+    Position at = flat ? place({"sentry_log_level"}) : place({"sentry", "level"});
+    std::string named = "`" + text + "`";
+    const char* from_environment =
+        std::getenv("SENTRY_LOG_LEVEL");  // NOLINT(concurrency-mt-unsafe)
+    if (!given && from_environment && *from_environment) {
+        text = from_environment;
+        named = "SENTRY_LOG_LEVEL `" + text + "`";
+        at = root_.at;
+    }
+    if (text.empty()) return;
+    if (const std::optional<int> number = level_number(text)) {
+        config_.sentry_level = *number;
+        return;
+    }
+    add_error(problems_, at, "bad_choice", named + " is no level",
+              "write debug, info, warning, error or critical, or a number from 0 to 50");
 }
 
 Json DaemonReader::read_names(std::string_view key) {

@@ -121,10 +121,14 @@ std::vector<Option> history_options() {
 
 std::vector<Option> sentry_options() {
     return {
-        {.name = "dsn", .type = Type::text, .help = "where errors are reported"},
+        {.name = "dsn",
+         .type = Type::text,
+         .help = "where log records and dead jobs are reported: https://KEY@HOST/PROJECT; without "
+                 "it $SENTRY_DSN"},
         {.name = "level",
          .type = Type::text,
-         .help = "least level that is reported: debug, info, warning, error, or 10 to 50",
+         .help = "least level that is reported: debug, info, warning, error, critical, or their "
+                 "numbers 10 to 50; without it $SENTRY_LOG_LEVEL; dead jobs always are",
          .fallback = "error"},
     };
 }

@@ -146,11 +146,13 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
                 Story::close(around_, slot.claim, slot.cancelled ? "CANCELLED" : "GIVEN UP");
             }
             if (!end.spends_try) co_return;  // the log says that the pipeline is held
-            log::warning(*goes_on ? "job.retry" : "job.dead", Json{{"pipeline", job.pipeline},
-                                                                   {"job", end.id},
-                                                                   {"attempt", slot.claim.attempt},
-                                                                   {"step", report.failed_step},
-                                                                   {"error", error.text()}});
+            const char* what = slot.cancelled ? "job.cancelled" : "job.dead";
+            if (*goes_on) what = "job.retry";
+            log::warning(what, Json{{"pipeline", job.pipeline},
+                                    {"job", end.id},
+                                    {"attempt", slot.claim.attempt},
+                                    {"step", report.failed_step},
+                                    {"error", error.text()}});
             co_return;
         }
         const Error why = raised ? goes_on.error() : raised.error();

@@ -235,6 +235,9 @@ void Reactor::State::take_settings(DaemonConfig next, bool some_refused) {
     if (next.state != now.state) left.insert("state");
     if (next.node != now.node) left.insert("node");
     if (next.timezone != now.timezone) left.insert("timezone");
+    if (next.sentry_dsn != now.sentry_dsn || next.sentry_level != now.sentry_level) {
+        left.insert("sentry");
+    }
     if (next.queue.embedded != now.queue.embedded ||
         next.queue.fsync_always != now.queue.fsync_always ||
         next.queue.target != now.queue.target) {
@@ -256,6 +259,8 @@ void Reactor::State::take_settings(DaemonConfig next, bool some_refused) {
     next.node = now.node;
     next.queue = now.queue;
     next.timezone = now.timezone;
+    next.sentry_dsn = now.sentry_dsn;
+    next.sentry_level = now.sentry_level;
     now = std::move(next);
     around.environment = now.environment;
     around.vars = now.vars;

@@ -8,6 +8,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <climits>
+#include <mutex>
+#include <shared_mutex>
+
 namespace musher::log {
 
 namespace {
@@ -55,6 +60,19 @@ spdlog::logger& target() {
     return *logger;
 }
 
+struct Watch {
+    std::shared_mutex lock;
+    Watcher watcher;
+    std::atomic<int> least{INT_MAX};
+};
+Watch& the_watch() {
+    static Watch one;
+    return one;
+}
+bool is_watched(Level level) noexcept {
+    return static_cast<int>(level) >= the_watch().least.load(std::memory_order_relaxed);
+}
+
 /// Bare where it reads well, quoted where it would not be one word.
 std::string value_text(const Json& value) {
     if (value.is_string()) {
@@ -95,7 +113,16 @@ Result<void> open(std::string_view to, Level level) {
     }
 }
 
-bool enabled(Level level) noexcept { return target().should_log(native(level)); }
+bool enabled(Level level) noexcept {
+    return target().should_log(native(level)) || is_watched(level);
+}
+
+void watch(Level least, Watcher watcher) {
+    Watch& one = the_watch();
+    const std::unique_lock lock(one.lock);
+    one.least = watcher ? static_cast<int>(least) : INT_MAX;
+    one.watcher = std::move(watcher);
+}
 
 void set_level(Level level) noexcept { target().set_level(native(level)); }
 
@@ -108,7 +135,12 @@ Result<Level> parse_level(std::string_view name) {
 }
 
 void write(Level level, std::string_view event, const Json& fields) {
-    if (!enabled(level)) return;
+    if (is_watched(level)) {
+        Watch& one = the_watch();
+        const std::shared_lock lock(one.lock);
+        if (one.watcher) one.watcher(level, event, fields);
+    }
+    if (!target().should_log(native(level))) return;
     std::string line(event);
     for (const auto& [name, value] : fields.items()) {
         line += ' ';

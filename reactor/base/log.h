@@ -1,6 +1,7 @@
 // One event name and its fields per line. The only logging facade.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,11 @@ Result<void> open(std::string_view to, Level level);
 bool enabled(Level level) noexcept;
 void set_level(Level level) noexcept;
 Result<Level> parse_level(std::string_view name);
+
+using Watcher = std::function<void(Level, std::string_view event, const Json& fields)>;
+/// Shows every record from `least` on to `watcher` too, whether the log takes it or not; null: to
+/// nobody any more, and nobody looks at one when this returns. The watcher must not log.
+void watch(Level least, Watcher watcher);
 
 /// `event` is snake_case with dots ("job.done"); `fields` is an object. Any thread.
 void write(Level level, std::string_view event, const Json& fields = Json::object());

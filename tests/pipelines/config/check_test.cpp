@@ -116,7 +116,7 @@ queue:
 http: { listen: "0.0.0.0:80", token: !env MUSHER_TEST_SECRET, path_prefix: /musher }
 log: { level: debug, to: log/musher.log }
 history: { keep: 2d, jobs: 5 }
-sentry_dsn: https://sentry
+sentry_dsn: https://key@sentry.example/1
 sentry_log_level: 30
 connections:
   main: { redis: { url: "unix:/run/redis.sock" } }
@@ -143,8 +143,8 @@ vars: { a: { b: [1, true, x] }, pw: !env MUSHER_TEST_SECRET }
     EXPECT_EQ(daemon.log_to, folder_ / "log/musher.log");
     EXPECT_EQ(daemon.history_keep, std::chrono::hours(48));
     EXPECT_EQ(daemon.history_jobs, 5);
-    EXPECT_EQ(daemon.sentry_dsn, "https://sentry");
-    EXPECT_EQ(daemon.sentry_level, "warning");
+    EXPECT_EQ(daemon.sentry_dsn, "https://key@sentry.example/1");
+    EXPECT_EQ(daemon.sentry_level, 30);
     EXPECT_EQ(daemon.connections.at("shop").kind, "postgres");
     EXPECT_EQ(daemon.connections.at("shop").options["url"],
               Json("postgresql://me:hunter2@db/shop"));
