@@ -11,8 +11,11 @@ namespace musher {
 const std::vector<SourceEntry>& source_catalogue() {
     static const std::vector<SourceEntry> kAll = {
         {hotfolder_spec(), make_hotfolder, true, hotfolder::put_back},
-        {postgres_notify_spec(), make_postgres_notify, false, nullptr, postgres_notify_sql},
-        {postgres_queue_spec(), make_postgres_queue, false, nullptr, postgres_queue::table_sql},
+        {.spec = postgres_notify_spec(), .make = make_postgres_notify, .sql = postgres_notify_sql},
+        {.spec = postgres_queue_spec(),
+         .make = make_postgres_queue,
+         .remembers = true,
+         .sql = postgres_queue::table_sql},
         {timer_spec(), make_timer},
     };
     return kAll;

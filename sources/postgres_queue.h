@@ -24,6 +24,7 @@
 
 #include <deque>
 #include <set>
+#include <span>
 
 #include "reactor/base/backoff.h"
 #include "reactor/component/source.h"
@@ -69,7 +70,7 @@ class PostgresQueue final : public Source {
     Task<Result<void>> end_needless(Cancel& over);
     Result<void> failed(Error error);
     std::vector<Event> events_of(const PostgresResult& rows) const;
-    std::vector<RowEnd> ends_of(const std::vector<Settlement>& ended) const;
+    std::vector<RowEnd> ends_of(std::span<const Settlement> ended) const;
     void send_back(std::vector<Event> events);
     void send_waiting();
     void send(Event event);

@@ -36,7 +36,7 @@ bool is_refusal(const Error& error) {
 }
 }  // namespace
 
-std::vector<RowEnd> PostgresQueue::ends_of(const std::vector<Settlement>& ended) const {
+std::vector<RowEnd> PostgresQueue::ends_of(std::span<const Settlement> ended) const {
     std::vector<RowEnd> ends;
     for (const Settlement& one : ended) {
         const auto row = one.event.facts.find("row");
@@ -67,8 +67,8 @@ Task<Result<void>> PostgresQueue::settle(std::vector<Settlement>& ended, Cancel&
         const auto begin = ended.begin() + static_cast<std::ptrdiff_t>(at);
         const std::size_t count = std::min(most, ended.size() - at);
         const auto end = begin + static_cast<std::ptrdiff_t>(count);
-        const std::vector<Settlement> some(begin, end);
-        const Result<void> done = co_await table_.settle(ends_of(some), cancel);
+        std::vector<RowEnd> ends = ends_of(std::span(ended).subspan(at, count));
+        const Result<void> done = co_await table_.settle(std::move(ends), cancel);
         if (done) {
             ended.erase(begin, end);
             most = std::min(most * 2, kMost);

@@ -132,10 +132,17 @@ void PipelineReader::read_lane(const Options& top) {
     if (const Value* named = root_.find("queue")) {
         check_connection(*find_option(pipeline_table(), "queue"), *named, reading_);
     }
-    if (config_.direct && config_.source && config_.source->local_files) {
+    if (config_.direct && config_.source && !config_.source->remembers) {
         add_error(reading_.problems, root_.find("via")->at, "bad_lane",
                   fmt::format("`{}` cannot go `via: direct`", config_.source_kind),
                   "leave `via` out: its jobs need the queue to outlive a crash");
+    }
+    for (const char* name : {"queue", "dedupe"}) {
+        const Value* given = root_.find(name);
+        if (!config_.direct || !given) continue;
+        add_error(reading_.problems, given->at, "bad_lane",
+                  fmt::format("`{}` means nothing with `via: direct`", name),
+                  "leave it out, or `via`: no Redis remembers its jobs");
     }
 }
 

@@ -88,6 +88,12 @@ class JobQueue {
   public:
     virtual ~JobQueue() = default;
     virtual const std::string& name() const = 0;
+    /// Before anything else; `corrupt` or `usage` for a server that does not fit.
+    virtual Task<Result<void>> open(Cancel&) { co_return Result<void>(); }
+    /// Known after open(): a restart of the server loses its newest jobs, against its promise.
+    virtual bool forgetful() const { return false; }
+    /// For calls to come; the lease stays.
+    virtual void limit(const QueueOptions& options) = 0;
     /// Waits for what is under way; due before destruction.
     virtual Task<void> close() { co_return; }
 

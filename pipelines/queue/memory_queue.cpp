@@ -18,6 +18,12 @@ Failure lost(const std::string& id) {
 MemoryQueue::MemoryQueue(std::string name, Clock& clock, QueueOptions options)
     : name_(std::move(name)), clock_(clock), options_(options) {}
 
+void MemoryQueue::limit(const QueueOptions& options) {
+    const milliseconds lease = options_.lease;
+    options_ = options;
+    options_.lease = lease;
+}
+
 int MemoryQueue::Record::attempts() const {
     return failures + stalls + (place == Place::leased || place == Place::done ? 1 : 0);
 }

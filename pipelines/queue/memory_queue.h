@@ -1,5 +1,6 @@
-// MemoryQueue: the queue without a server, for tests and for reading: the rules of a queue in
-// plain C++, where the Redis scripts say the same in Lua.
+// MemoryQueue: the queue without a server, for tests, for reading, and for `via: direct`, where the
+// source itself remembers what has not ended: the rules of a queue in plain C++, where the Redis
+// scripts say the same in Lua.
 #pragma once
 
 #include <deque>
@@ -18,6 +19,7 @@ class MemoryQueue final : public JobQueue {
     MemoryQueue(std::string name, Clock& clock, QueueOptions options = {});
 
     const std::string& name() const override { return name_; }
+    void limit(const QueueOptions& options) override;
     Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) override;
     Task<Result<CycleOut>> cycle(CycleIn in, Cancel& cancel) override;
     Task<Result<bool>> fail(Defeat defeat, Cancel& cancel) override;

@@ -43,13 +43,11 @@ class RedisQueue final : public JobQueue {
     /// Before anything else: `corrupt` for a format that this musher cannot read, `usage` when
     /// the server does not keep what the durability class promises. Enters the queue's name into
     /// the registry.
-    Task<Result<void>> open(Cancel& cancel);
+    Task<Result<void>> open(Cancel& cancel) override;
     Task<void> close() override;
     /// Known after open(): the server has no append-only file, a restart loses its newest jobs.
-    bool forgetful() const { return forgetful_; }
-
-    /// For calls to come; the lease stays.
-    void limit(const QueueOptions& options);
+    bool forgetful() const override { return forgetful_; }
+    void limit(const QueueOptions& options) override;
 
     const std::string& name() const override { return name_; }
     Task<Result<std::vector<PutCode>>> put(std::vector<Job> jobs, Cancel& cancel) override;

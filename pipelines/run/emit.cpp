@@ -102,6 +102,10 @@ Result<Json> rehearse(const Surroundings& around, const Intake& intake, const Pr
 }
 
 Task<Result<Json>> admit_by_hand(Pipeline& pipeline, Event event, Cancel& cancel) {
+    if (pipeline.config().direct) {
+        co_return fail(Errc::usage, "the pipeline " + pipeline.name() + " goes `via: direct`",
+                       "no queue would keep the job: give its source something to find");
+    }
     MUSHER_CO_TRY(std::optional<Job> job, pipeline.intake().make_job(std::move(event), ""));
     if (!job) {
         Json refused{{"id", nullptr}, {"accepted", false}};

@@ -4,11 +4,16 @@
 
 #include "pipelines/run/edits.h"
 #include "pipelines/run/pipeline_row.h"
+#include "pipelines/run/release.h"
 #include "pipelines/run/settlement.h"
 #include "reactor/base/backoff.h"
 #include "reactor/base/log.h"
 
 namespace musher {
+
+namespace {
+constexpr Duration kGiveBack = std::chrono::seconds(5);  // like the last acks
+}
 
 Task<Result<std::vector<Presence>>> QueueLedger::find(std::vector<std::string> ids,
                                                       Cancel& cancel) {
@@ -21,7 +26,7 @@ Task<Result<Settlement>> QueueLedger::settlement(std::string id, Cancel& cancel)
 }
 
 Pipeline::Pipeline(const Surroundings& around, std::shared_ptr<const Program> program,
-                   std::unique_ptr<RedisQueue> queue, Scope* parent)
+                   std::unique_ptr<JobQueue> queue, Scope* parent)
     : around_(around),
       program_(std::move(program)),
       queue_(std::move(queue)),
@@ -83,6 +88,7 @@ Task<void> Pipeline::run(Cancel& stop, Duration grace) {
         co_await inflow.join();
         settler_.end();
         co_await outflow.join();
+        if (config().direct) co_await give_back();
         Cancel never;
         if (retired_) co_await retire_source(never);
     }
@@ -161,6 +167,17 @@ Task<void> Pipeline::retire_source(Cancel& cancel) {
                  Json{{"pipeline", name()},
                       {"reason", retired.error().text()},
                       {"hint", "what it had taken is found when it is configured again"}});
+}
+
+/// Its queue ends with the process. What the source cannot be told now it finds at its next start.
+Task<void> Pipeline::give_back() {
+    Cancel enough;
+    const Deadline deadline(around_.loop.timers(), enough, kGiveBack);
+    const Result<void> done = co_await give_back_waiting(*queue_, *source_, enough);
+    if (done) co_return;
+    log::warning("source.not_given_back", Json{{"pipeline", name()},
+                                               {"reason", done.error().text()},
+                                               {"hint", "it is found at the next start"}});
 }
 
 void Pipeline::settled(std::vector<Settlement> batch) {

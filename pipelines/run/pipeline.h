@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/queue/redis_queue.h"
+#include "pipelines/queue/job_queue.h"
 #include "pipelines/run/dispatcher.h"
 #include "pipelines/run/intake.h"
 #include "pipelines/run/settler.h"
@@ -27,7 +27,7 @@ class QueueLedger final : public Ledger {
 class Pipeline {
   public:
     Pipeline(const Surroundings& around, std::shared_ptr<const Program> program,
-             std::unique_ptr<RedisQueue> queue, Scope* parent);
+             std::unique_ptr<JobQueue> queue, Scope* parent);
     ~Pipeline();
 
     /// Builds the source; touches nothing outside. `usage` when its options contradict.
@@ -88,6 +88,7 @@ class Pipeline {
     Task<void> run_source(Cancel& stop);
     Task<Result<void>> change_source(Cancel& stop);
     Task<void> retire_source(Cancel& cancel);
+    Task<void> give_back();
     void settled(std::vector<Settlement> batch);
     void steer_source();
     void ask_for_pause();
@@ -95,7 +96,7 @@ class Pipeline {
 
     const Surroundings& around_;
     std::shared_ptr<const Program> program_;
-    std::unique_ptr<RedisQueue> queue_;
+    std::unique_ptr<JobQueue> queue_;
     QueueLedger ledger_;
     Intake intake_;
     Dispatcher dispatcher_;

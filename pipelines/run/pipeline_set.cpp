@@ -68,7 +68,8 @@ Result<void> PipelineSet::bring(Entry& entry, std::shared_ptr<const Program> pro
     }
     if (&pipeline.newest() == program.get()) return {};
     if (ways_.queue_of(*program) == pipeline.queue().name() &&
-        program->config().queue == pipeline.config().queue) {
+        program->config().queue == pipeline.config().queue &&
+        program->config().direct == pipeline.config().direct) {
         const QueueOptions limits = ways_.limits_of(*program);
         MUSHER_DO(pipeline.adopt(std::move(program)));
         pipeline.limit(limits);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "pipelines/queue/memory_queue.h"
 #include "pipelines/queue/state_lock.h"
 #include "pipelines/run/reactor_state.h"
 #include "reactor/base/fd.h"
@@ -76,6 +77,7 @@ QueueOptions Reactor::State::queue_options(const PipelineConfig& config) const {
     options.waiting = static_cast<std::size_t>(config.limits.waiting);
     options.keep = configuration.daemon.history_keep;
     options.history = static_cast<std::size_t>(configuration.daemon.history_jobs);
+    if (config.direct) options.history = std::min(options.history, limits::kDirectHistory);
     return options;
 }
 
@@ -86,8 +88,13 @@ PipelineSet::Ways Reactor::State::ways() {
     ways.make =
         [this](std::shared_ptr<const Program> program) -> Result<std::shared_ptr<Pipeline>> {
         const PipelineConfig& config = program->config();
-        auto queue =
-            server_of(config).queue(queue_of(*program), around.node, queue_options(config));
+        std::unique_ptr<JobQueue> queue;
+        if (config.direct) {
+            queue = std::make_unique<MemoryQueue>(queue_of(*program), loop.clock(),
+                                                  queue_options(config));
+        } else {
+            queue = server_of(config).queue(queue_of(*program), around.node, queue_options(config));
+        }
         auto pipeline =
             std::make_shared<Pipeline>(around, std::move(program), std::move(queue), &scope);
         MUSHER_DO(pipeline->build());
@@ -109,7 +116,11 @@ Result<void> Reactor::State::build_pipelines(const std::vector<int>& revision) {
 }
 
 Result<std::shared_ptr<Pipeline>> Reactor::State::find(const std::string& name) const {
-    if (auto found = pipelines.find(name)) return found;
+    if (auto found = pipelines.find(name)) {
+        if (!started.empty() || !found->config().direct) return found;
+        return fail(Errc::unavailable, "no musher runs, and " + name + " goes `via: direct`",
+                    "its jobs are in the memory of a reactor that runs; its source knows the rest");
+    }
     const auto all = pipelines.all();
     std::vector<std::string_view> names;
     for (const auto& pipeline : all) names.push_back(pipeline->name());

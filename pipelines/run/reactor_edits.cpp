@@ -174,8 +174,10 @@ Task<Result<void>> Reactor::State::may_move(const Program& program, Cancel& stop
     const std::shared_ptr<Pipeline> now = pipelines.find(program.config().name);
     if (!now || now->newest().config().shown != program.config().shown) co_return Result<void>();
     const std::string to = queue_of(program);
-    const bool same = to == now->queue().name() && program.config().queue == now->config().queue;
-    if (same) co_return Result<void>();
+    const bool same = to == now->queue().name() && program.config().queue == now->config().queue &&
+                      program.config().direct == now->config().direct;
+    // What waits in memory goes back to its source.
+    if (same || now->config().direct) co_return Result<void>();
     MUSHER_CO_TRY(const QueueStats stats, co_await now->queue().stats(stop));
     const std::uint64_t left = stats.waiting + stats.delayed + stats.running;
     if (left == 0) co_return Result<void>();

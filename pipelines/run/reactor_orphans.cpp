@@ -29,6 +29,7 @@ Task<Result<std::vector<Orphan*>>> Reactor::State::find_orphans(Cancel& cancel) 
     for (const auto& [connection, server] : named_servers) owned[server.get()];
     for (const auto& pipeline : pipelines.all()) {
         names.insert(pipeline->name());
+        if (pipeline->config().direct) continue;
         owned[&server_of(pipeline->config())].insert(pipeline->queue().name());
     }
     co_return co_await orphans.find(owned, std::move(names), around.node, cancel);

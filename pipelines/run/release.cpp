@@ -105,6 +105,26 @@ Task<Result<Released>> release_waiting(JobQueue& queue, PutBack put_back, Cancel
     co_return release.told;
 }
 
+Task<Result<void>> give_back_waiting(JobQueue& queue, Source& source, Cancel& cancel) {
+    std::vector<Settlement> released;
+    for (const JobState state : {JobState::waiting, JobState::delayed}) {
+        JobFilter filter;
+        filter.state = state;
+        do {
+            MUSHER_CO_TRY(JobPage found, co_await queue.list(filter, cancel));
+            filter.after = std::move(found.next);
+            for (JobRow& row : found.items) {
+                // An on_failure job stands for one that has failed: not to be run by another.
+                if (row.job.on_failure) continue;
+                Settlement& one = released.emplace_back();
+                one.outcome = Outcome::released;
+                one.event = std::move(row.job.event);
+            }
+        } while (!filter.after.empty());
+    }
+    co_return co_await source.settle(released, cancel);
+}
+
 Task<Result<void>> put_back_orphans(Loop& loop, std::vector<Settlement> released) {
     for (const SourceEntry& entry : full_catalogue().sources) {
         std::vector<Settlement> own;

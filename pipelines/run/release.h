@@ -30,6 +30,10 @@ using PutBack = std::function<Task<Result<void>>(std::vector<Settlement> release
 /// So nobody runs a job whose file was put back, and no file is left that nobody knows.
 Task<Result<Released>> release_waiting(JobQueue& queue, PutBack put_back, Cancel& cancel);
 
+/// Tells `source` that what waits or is delayed in `queue` was released. For a queue that ends now
+/// and whose source remembers: nothing is withdrawn.
+Task<Result<void>> give_back_waiting(JobQueue& queue, Source& source, Cancel& cancel);
+
 /// For a pipeline whose file is gone: each kind of event by its source's SourceEntry::put_back.
 Task<Result<void>> put_back_orphans(Loop& loop, std::vector<Settlement> released);
 

@@ -16,6 +16,7 @@ inline constexpr int kJsonDepth = 512;                   // nesting of JSON from
 inline constexpr std::size_t kReplyItems = 1 << 20;      // of one list in a Redis reply
 inline constexpr std::size_t kQueueBatch = 128;          // jobs per script call
 inline constexpr std::size_t kQueueDepth = 4;            // script calls in flight
+inline constexpr std::size_t kDirectHistory = 4096;  // via: direct; over what can be unsettled
 inline constexpr std::size_t kStoryBytes = 4096;         // a finished job's story
 inline constexpr std::size_t kOutputBytes = 64 << 10;    // exec output kept with the job
 inline constexpr std::size_t kScanWindow = 4096;         // directory entries in memory at a scan

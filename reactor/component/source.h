@@ -99,6 +99,9 @@ struct SourceEntry {
     /// Puts the originals of released jobs back without a source, for pipelines whose file is gone;
     /// null: its events cannot be put back. What is no longer there counts as put back. Blocking.
     Result<void> (*put_back)(const std::vector<Settlement>& released) = nullptr;
+    /// Remembers by itself what it has given out until it is settled, and gives it out again after
+    /// a crash: its pipeline may go `via: direct`.
+    bool remembers = false;
     /// SQL that lets `table`, whose rows `key` names, feed it (`describe --sql`); null: none can.
     Result<std::string> (*sql)(const std::string& table, const std::string& key) = nullptr;
 };

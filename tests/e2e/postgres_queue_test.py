@@ -2,10 +2,13 @@
 
 import collections
 import os
-import time
+import shutil
+import signal
+import subprocess
+import tempfile
 import unittest
 
-from house import House, Redis, until
+from house import GATE, House, Redis, until
 from postgres_server import Postgres
 
 # Each run of the step is written down outside: the row, and the job.
@@ -44,9 +47,12 @@ class PostgresQueueTest(unittest.TestCase):
         rows = self.postgres.psql("SELECT status, count(*) FROM jobs GROUP BY 1").stdout.split()
         return {row.split("|")[0]: int(row.split("|")[1]) for row in rows}
 
-    def ended(self, count):
+    def count_ended(self):
         statuses = self.statuses()
-        return statuses.get("done", 0) + statuses.get("failed", 0) == count
+        return statuses.get("done", 0) + statuses.get("failed", 0)
+
+    def ended(self, count):
+        return self.count_ended() == count
 
     @staticmethod
     def ran(path):
@@ -67,32 +73,78 @@ class PostgresQueueTest(unittest.TestCase):
 
     def test_every_row_ends_whatever_is_killed(self):
         house = self.house()
+        self.every_row_ends(house)
+        self.assertEqual(house.stop(), 0)
+
+    def test_every_row_ends_when_the_table_is_the_queue(self):
+        house = self.house(pipeline=QUEUE + "via: direct\n")
+        self.every_row_ends(house)
+        self.assertNotIn("m1:{jobs}", self.redis_keys(house))
+        emitted = house.run("emit", "jobs", "-c", house / "musher.yml")
+        self.assertEqual(emitted.returncode, 2, emitted.stdout)
+        self.assertIn("goes `via: direct`", emitted.stderr)
+        self.assertEqual(house.stop(), 0)
+
+    def every_row_ends(self, house):
         self.make_table(house)
-        self.insert(150)
+        self.insert(200)
         house.start()
         for number in range(8):
-            start = time.monotonic()
-            until(lambda: time.monotonic() > start + 0.05 + 0.06 * number)
+            # A job that were running at three kills would count as what kills reactors.
+            before = self.count_ended()
+            until(lambda: self.count_ended() >= before + 10, 60)
             if number == 4:
                 self.postgres.kill()
                 self.postgres.start()
             house.kill()
             self.insert(10)
             house.start()
-        until(lambda: self.ended(230), 60, lambda: f"{self.statuses()}\n{house.log()[-2000:]}")
-        self.assertEqual(self.statuses(), {"done": 229, "failed": 1})
+        until(lambda: self.ended(280), 60, lambda: f"{self.statuses()}\n{house.log()[-2000:]}")
+        self.assertEqual(self.statuses(), {"done": 279, "failed": 1})
         self.assert_one_job_each(house / "ran")
         error = self.postgres.psql("SELECT id, error FROM jobs WHERE status = 'failed'").stdout
         self.assertIn("7|", error)
         self.assertIn("exited with 1", error)
+
+    @staticmethod
+    def redis_keys(house):
+        asked = subprocess.run(["redis-cli", "-s", house / "state/redis/redis.sock", "KEYS", "*"],
+                               check=True, capture_output=True, text=True)
+        return asked.stdout
+
+    def test_what_has_not_run_waits_again_after_a_stop(self):
+        gated = "version: 1\n" + QUEUE.split("\n", 1)[1].split("limits:")[0]
+        house = self.house(pipeline=gated + "limits: { parallel: 1 }\nsteps:\n" + GATE +
+                           "via: direct\n")
+        self.make_table(house)
+        self.insert(20)
+        house.start()
+        until(lambda: house.counts("jobs")["running"] == 1)
+        until(lambda: self.statuses() == {"running": 20})
+        house.process.send_signal(signal.SIGTERM)
+        until(lambda: "musher.stopping" in house.log())
+        house.open_gate()
+        self.assertEqual(house.process.wait(30), 0)
+        self.assertEqual(self.statuses(), {"done": 1, "waiting": 19})
+        tries = self.postgres.psql("SELECT tries FROM jobs WHERE status = 'waiting'").stdout
+        self.assertEqual(set(tries.split()), {"0"})
+        house.start()
+        until(lambda: self.statuses() == {"done": 20})
         self.assertEqual(house.stop(), 0)
 
     def test_one_of_two_reactors_never_comes_back(self):
         redis = Redis()
         self.addCleanup(redis.stop)
-        ran = os.path.join(redis.folder, "ran")
         queue = f"queue: {{ redis: 'unix:{redis.socket}' }}\n"
-        houses = [self.house(ran=ran, queue=queue) for _ in range(2)]
+        self.one_takes_over(os.path.join(redis.folder, "ran"), queue, QUEUE)
+
+    def test_one_of_two_never_comes_back_when_the_table_is_the_queue(self):
+        folder = tempfile.mkdtemp(prefix="musher-ran-", dir="/tmp")
+        self.addCleanup(shutil.rmtree, folder)
+        self.one_takes_over(os.path.join(folder, "ran"), "", QUEUE + "via: direct\n")
+
+    def one_takes_over(self, ran, queue, pipeline):
+        houses = [self.house(ran=ran, queue=queue, pipeline=pipeline) for _ in range(2)]
         self.make_table(houses[0])
         for house in houses:
             house.start()
