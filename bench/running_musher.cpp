@@ -1,10 +1,12 @@
 #include "bench/running_musher.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 
 namespace musher::bench {
 
@@ -34,6 +36,20 @@ Usage usage_of(pid_t pid) {
         add_status(task.path() / "status", usage);
     }
     return usage;
+}
+
+/// proc(5): what follows the name in parentheses begins with the third field.
+double processor_s(pid_t pid) {
+    std::ifstream file(fmt::format("/proc/{}/stat", pid));
+    std::string line;
+    std::getline(file, line);
+    std::istringstream fields(line.substr(line.rfind(')') + 1));
+    std::string field;
+    double ticks = 0;
+    for (int number = 3; number <= 17 && fields >> field; ++number) {
+        if (number >= 14) ticks += std::atof(field.c_str());  // utime stime cutime cstime
+    }
+    return ticks / double(::sysconf(_SC_CLK_TCK));
 }
 
 RunningMusher::RunningMusher(const std::string& more,

@@ -14,6 +14,8 @@ struct Usage {
     double switches = 0;  // voluntary and not, since the start
 };
 Usage usage_of(pid_t pid);
+/// Processor time of a process and of its ended children; 0 when it is gone.
+double processor_s(pid_t pid);
 
 class RunningMusher {
   public:

@@ -87,7 +87,7 @@ struct Home {
 };
 constexpr Home kHomes[] = {
     {"uv.h", "reactor/(loop|drivers)/.*"},
-    {"postgresql/", "(reactor/drivers/postgres|bench/notify).*"},
+    {"postgresql/", "(reactor/drivers/postgres|bench/notify|bench/pgqueue).*"},
     {"hiredis/", "reactor/drivers/redis.*"},
     {"curl/", "reactor/drivers/curl.*"},
     {"mongoc", "reactor/drivers/mongo.*"},

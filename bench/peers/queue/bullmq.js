@@ -1,5 +1,5 @@
 // BullMQ: finished jobs are removed; 100 at a time; the lock is as long as `lease_ms`.
-const path = process.env.MUSHER_BENCH_NODE;
+const path = `${process.env.MUSHER_BENCH_NPM}/queue/node_modules`;
 const {Queue, Worker} = require(`${path}/bullmq`);
 const Redis = require(`${path}/ioredis`);
 

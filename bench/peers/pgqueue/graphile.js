@@ -1,0 +1,60 @@
+// Graphile Worker: what is done is deleted, as it always does.
+const {createRequire} = require('module');
+const path = `${process.env.MUSHER_BENCH_NPM}/pgqueue/node_modules/`;
+const load = createRequire(path);
+const {run, makeWorkerUtils, Logger} = load('graphile-worker');
+const {Pool} = load('pg');
+
+const [mode, ...words] = process.argv.slice(2);
+const set = Object.fromEntries(words.map((word) => word.split('=')));
+const logger = new Logger(() => (level, message) => {
+    if (level === 'error') console.error(message);
+});
+const connect = () => new Pool({host: set.host, port: Number(set.port), user: 'app',
+                                database: set.database, max: 25});
+
+async function fill() {
+    const pgPool = connect();
+    const utils = await makeWorkerUtils({pgPool, logger});
+    await utils.migrate();
+    const sql = "SELECT graphile_worker.add_job('bench', json_build_object('data', repeat('x', " +
+                "189))) FROM generate_series(1, $1::int)";
+    await pgPool.query(sql, [Number(set.rows)]);
+    await pgPool.query('VACUUM ANALYZE');
+    process.exit(0);
+}
+
+async function drain() {
+    const rows = Number(set.rows);
+    const batch = Number(set.batch);
+    const many = {concurrentJobs: 24, maxPoolSize: 25, localQueue: {size: batch},
+                  completeJobBatchDelay: 0, failJobBatchDelay: 0};
+    let seen = 0;
+    let began;
+    let finish;
+    const all = new Promise((resolve) => { finish = resolve; });
+    const bench = async () => {
+        if (++seen === rows) finish();
+    };
+    const pgPool = connect();
+    await pgPool.query('SELECT 1');
+    began = process.hrtime.bigint();
+    const runner = await run({pgPool, logger, taskList: {bench}, noHandleSignals: true,
+                              preset: {worker: batch > 1 ? many : {concurrentJobs: 1}}});
+    await all;
+    await runner.stop();  // after the last completion
+    const took = Number(process.hrtime.bigint() - began) / 1e9;
+    const left = await pgPool.query('SELECT count(*)::int AS n FROM graphile_worker.jobs');
+    if (left.rows[0].n > 0) throw new Error(`${left.rows[0].n} jobs are left`);
+    console.log(JSON.stringify({per_s: rows / took}));
+    process.exit(0);
+}
+
+if (mode === 'version') {
+    console.log(`Graphile Worker ${require(`${path}graphile-worker/package.json`).version}, ` +
+                `Node ${process.versions.node}`);
+} else if (mode === 'fill') {
+    fill();
+} else {
+    drain();
+}
