@@ -17,19 +17,43 @@ def program(name):
     return os.path.join(newest, name)
 
 
+def psql(url, sql, check=True):
+    return subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", url], input=sql,
+                          check=check, capture_output=True, text=True)
+
+
+def url_of(*servers):
+    """Of the one among several that takes writes."""
+    hosts = ",".join(one.folder.replace("/", "%2F") for one in servers)
+    writes = "&target_session_attrs=read-write" if len(servers) > 1 else ""
+    return f"postgresql:///postgres?user=app&host={hosts}{writes}"
+
+
 class Postgres:
-    def __init__(self):
+    def __init__(self, primary=None):
         self.folder = tempfile.mkdtemp(prefix="musher-pg-", dir="/tmp")
         self.data = os.path.join(self.folder, "data")
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         if self.user:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
         os.chmod(self.folder, 0o755)
-        subprocess.run([program("initdb"), "-D", self.data, "--username=app", "--auth=trust",
-                        "--no-sync", "--encoding=UTF8", "--locale=C"], check=True, cwd="/",
+        make = [program("initdb"), "--username=app", "--auth=trust", "--encoding=UTF8",
+                "--locale=C"]
+        if primary:
+            make = [program("pg_basebackup"), "-R", "-c", "fast", "-U", "app", "-h",
+                    primary.folder]
+        subprocess.run([*make, "--no-sync", "-D", self.data], check=True, cwd="/",
                        stdout=subprocess.DEVNULL, preexec_fn=self.become)
         self.process = None
         self.start()
+
+    def standby(self):
+        """A hot standby that streams from this one, and that commits wait for from now on."""
+        follower = Postgres(self)
+        self.psql("ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf()")
+        until(lambda: "sync" in self.psql("SELECT sync_state FROM pg_stat_replication").stdout
+              .split(), 30, "the standby does not stream")
+        return follower
 
     def become(self):
         if self.user:
@@ -54,12 +78,11 @@ class Postgres:
 
     @property
     def url(self):
-        return f"postgresql:///postgres?user=app&host={self.folder.replace('/', '%2F')}"
+        return url_of(self)
 
     def psql(self, sql, check=True):
         """The script's output is in .stdout; it ends at the first error."""
-        return subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url], input=sql,
-                              check=check, capture_output=True, text=True)
+        return psql(self.url, sql, check)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

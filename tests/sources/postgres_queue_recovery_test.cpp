@@ -118,6 +118,28 @@ TEST(PostgresQueue, KeepsItsRowsWhileItBeats) {
     over(alive, table);
 }
 
+Task<void> silent(Loop& loop, Table& table) {
+    Life life(loop, table);
+    co_await life.take(1);
+    const pid_t session = std::stoi(
+        table.server.exec("SELECT pid FROM pg_stat_activity WHERE query LIKE '%SKIP LOCKED%' AND "
+                          "pid <> pg_backend_pid()"));
+    ::kill(session, SIGSTOP);  // the socket stays open, and nobody answers
+    const auto away = [&life] { return !life.source().status().value("ok", true); };
+    co_await test::eventually(loop, away);
+    table.server.exec("INSERT INTO jobs DEFAULT VALUES");
+    const Words more = co_await life.take(1);
+    EXPECT_EQ(more, Words{"2"});
+    EXPECT_TRUE(life.source().status().value("ok", false));
+    co_await life.stop();
+    ::kill(session, SIGCONT);
+}
+TEST(PostgresQueue, LeavesAConnectionWhoseOtherEndIsGone) {
+    Table table;
+    table.server.exec("INSERT INTO jobs DEFAULT VALUES");
+    over(silent, table);
+}
+
 Task<void> restarts(Loop& loop, Table& table) {
     std::map<std::string, std::string> ids;
     {
