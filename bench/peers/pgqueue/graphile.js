@@ -10,8 +10,14 @@ const set = Object.fromEntries(words.map((word) => word.split('=')));
 const logger = new Logger(() => (level, message) => {
     if (level === 'error') console.error(message);
 });
-const connect = () => new Pool({host: set.host, port: Number(set.port), user: 'app',
-                                database: set.database, max: 25});
+
+function connect() {
+    const pool = new Pool({host: set.host, port: Number(set.port), user: 'app',
+                           database: set.database, max: 25});
+    pool.on('error', (error) => { throw error; });
+    pool.on('connect', (client) => client.on('error', (error) => { throw error; }));
+    return pool;
+}
 
 async function fill() {
     const pgPool = connect();
@@ -42,10 +48,10 @@ async function drain() {
     const runner = await run({pgPool, logger, taskList: {bench}, noHandleSignals: true,
                               preset: {worker: batch > 1 ? many : {concurrentJobs: 1}}});
     await all;
-    await runner.stop();  // after the last completion
+    await runner.stop();
+    const left = 'SELECT EXISTS (SELECT FROM graphile_worker.jobs) AS some';
+    while ((await pgPool.query(left)).rows[0].some);  // the last completions are on their way
     const took = Number(process.hrtime.bigint() - began) / 1e9;
-    const left = await pgPool.query('SELECT count(*)::int AS n FROM graphile_worker.jobs');
-    if (left.rows[0].n > 0) throw new Error(`${left.rows[0].n} jobs are left`);
     console.log(JSON.stringify({per_s: rows / took}));
     process.exit(0);
 }
@@ -53,8 +59,10 @@ async function drain() {
 if (mode === 'version') {
     console.log(`Graphile Worker ${require(`${path}graphile-worker/package.json`).version}, ` +
                 `Node ${process.versions.node}`);
-} else if (mode === 'fill') {
-    fill();
 } else {
-    drain();
+    const work = mode === 'fill' ? fill : drain;
+    work().catch((error) => {
+        console.error(error.message);
+        process.exit(1);
+    });
 }

@@ -50,8 +50,10 @@ async function drain() {
 if (mode === 'version') {
     console.log(`pg-boss ${require(`${path}pg-boss/package.json`).version}, ` +
                 `Node ${process.versions.node}`);
-} else if (mode === 'fill') {
-    fill();
 } else {
-    drain();
+    const work = mode === 'fill' ? fill : drain;
+    work().catch((error) => {
+        console.error(error.message);
+        process.exit(1);
+    });
 }
