@@ -159,7 +159,8 @@ Task<void> Dispatcher::idle(Cancel& stop) {
     Instant until = Instant::max();
     if (!asking_) {  // its end wakes us
         // While no slot is free nothing is claimed, due or not; the end of a job wakes us.
-        if (hold_.active() && slots_.empty()) until = hold_.probe_at();
+        // A probe that finds no job waits for one, not for itself.
+        if (hold_.active() && slots_.empty()) until = vain_probe_ ? next_due_ : hold_.probe_at();
         if (!hold_.active() && wanted() > 0) until = next_due_;
         if (!slots_.empty()) until = std::min(until, last_beat_ + limits::kBeat);
     }
@@ -265,6 +266,7 @@ void Dispatcher::take_claims(Claimed claimed, std::size_t asked) {
                                [](const Claim& claim) { return claim.stalls > 0; });
     }
     if (slots_.empty() && !claimed.claims.empty()) last_beat_ = around_.loop.clock().now();
+    vain_probe_ = asked > 0 && claimed.claims.empty();
     for (Claim& claim : claimed.claims) slots_.emplace_back(std::move(claim), jobs_);
     if (hold_.active()) start_ready();  // a probe: the next turn would give it back
 }

@@ -117,6 +117,7 @@ class Dispatcher {
     bool beat_ = false;     // without waiting for limits::kBeat
     bool careful_ = false;  // jobs that stalled are here: none is held that does not run
     bool stopping_ = false;
+    bool vain_probe_ = false;  // the last claim gave nothing
     bool claim_lost_ = false;  // the answer to a claim: the queue has given us jobs
     Instant last_beat_;
     Instant next_due_ = Instant::max();
