@@ -56,6 +56,8 @@ const std::vector<Room>& rooms() {
         {kConfig, {"reactor/", kExpr, kSteps, "sources/", "sinks/"}},
         {kQueue, {"reactor/", kConfig}},
         {kRun, {"reactor/", kConfig, kExpr, kQueue, kSteps, "sources/", "sinks/"}},
+        {"pipelines/trial/",
+         {"reactor/", kConfig, kExpr, kQueue, kRun, kSteps, "sources/", "sinks/"}},
         {"pipelines/packs/", {"reactor/", kConfig, kExpr, kQueue, kSteps, "sources/", "sinks/"}},
         {"pipelines/app/", {"reactor/", "sources/", "sinks/", "pipelines/"}},
         {"tests/", {"reactor/", "sources/", "sinks/", "pipelines/"}},

@@ -1,4 +1,4 @@
-// run, check, explain, completion: verbs that need no running musher.
+// run, check, test, explain, completion: verbs that need no running musher.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,10 +9,11 @@
 #include "pipelines/app/daemon.h"
 #include "pipelines/app/describe_verb.h"
 #include "pipelines/app/live_check.h"
+#include "pipelines/app/problems_answer.h"
+#include "pipelines/app/test_verb.h"
 #include "pipelines/app/verb.h"
 #include "pipelines/config/catalogue.h"
 #include "pipelines/config/check.h"
-#include "pipelines/config/render_error.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -21,27 +22,9 @@ namespace {
 
 using Kind = VerbOption::Kind;
 
-bool any_missing(const std::vector<std::string>& paths) {
-    return std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
-        std::error_code failed;
-        return !std::filesystem::exists(path, failed);
-    });
-}
-
-/// What is wrong with what was read from `paths`, on stderr or in the answer.
-Answer problems_of(const Call& call, const Configuration& read,
-                   const std::vector<std::string>& paths) {
-    Answer answer;
-    const Errc why = any_missing(paths) ? Errc::not_found : Errc::usage;
-    if (!read.ok()) answer.code = info(why).exit_code;
-    answer.json = problems_to_json(read.problems);
-    if (!call.json) std::fputs(render_problems(read.problems).c_str(), stderr);
-    return answer;
-}
-
 Result<Answer> run(const Call& call) {
     Configuration read = read_configuration(call.config);
-    Answer answer = problems_of(call, read, {call.config});
+    Answer answer = problems_answer(call, read, {call.config});
     if (read.ok()) MUSHER_DO(run_daemon(std::move(read)));
     return answer;
 }
@@ -59,7 +42,7 @@ Result<Answer> check(const Call& call) {
     const bool sound = read.ok();
     if (call.has("live") && sound) check_live(read);
     if (sound) check_access(read, !call.has("live"));
-    Answer answer = problems_of(call, read, named);
+    Answer answer = problems_answer(call, read, named);
     if (sound && !read.ok()) answer.code = info(Errc::failed).exit_code;
     if (read.ok()) answer.text = fmt::format("ok: {} pipelines\n", read.pipelines.size());
     return answer;
@@ -74,8 +57,8 @@ std::string as_yaml(std::string_view fallback) {
 
 void explain_value(const char* name, const std::optional<Value>& value, std::string& text) {
     if (!value) return;
-    text += fmt::format("{}: {}  # line {}\n", name, to_line(value->to_json(false)),
-                        value->at.line);
+    text +=
+        fmt::format("{}: {}  # line {}\n", name, to_line(value->to_json(false)), value->at.line);
 }
 
 void explain_options(const std::vector<Option>& table, const Value& given, std::string indent,
@@ -86,8 +69,8 @@ void explain_options(const std::vector<Option>& table, const Value& given, std::
             text += fmt::format("{}{}: {}  # line {}\n", indent, option.name,
                                 to_line(value->to_json(false)), value->at.line);
         } else if (!option.fallback.empty()) {
-            text += fmt::format("{}{}: {}  # default\n", indent, option.name,
-                                as_yaml(option.fallback));
+            text +=
+                fmt::format("{}{}: {}  # default\n", indent, option.name, as_yaml(option.fallback));
         }
     }
 }
@@ -124,7 +107,7 @@ Result<Configuration> read_wanted(const Call& call) {
 
 Result<Answer> explain(const Call& call) {
     MUSHER_TRY(const Configuration read, read_wanted(call));
-    Answer answer = problems_of(call, read, {});
+    Answer answer = problems_answer(call, read, {});
     for (const PipelineConfig& config : read.pipelines) {
         std::string& text = answer.text;
         text += fmt::format("pipeline: {}\nsource:\n  {}:\n", config.name, config.source_kind);
@@ -166,16 +149,30 @@ Result<Answer> completion(const Call& call) {
 const std::vector<Verb>& local_verbs() {
     static const std::vector<Verb> kVerbs = {
         {"run", "the reactor, in the foreground", "  musher run -c musher.yml\n", {}, run},
-        {"check", "every error of the configuration, in one pass",
+        {"check",
+         "every error of the configuration, in one pass",
          "  musher check\n  musher check pipelines/a.yml --json\n"
          "  sudo -u musher musher check --live\n",
          {{"PATH", Kind::positionals, "pipeline files or folders, or one musher.yml"},
           {"live", Kind::flag, "also try it: folders, the queue's Redis, connections"}},
          check},
-        {"explain", "a pipeline with every default, and where each value comes from",
+        {"test",
+         "runs the tests of pipelines, with everything outside simulated",
+         "  musher test\n  musher test pipelines/a.yml --filter '*pdf*'\n"
+         "  musher test --junit results.xml\n  musher test --update\n",
+         {{"PATH", Kind::positionals, "pipeline files or folders, or one musher.yml"},
+          {"filter", Kind::value, "only tests of this name or pipeline, or PIPELINE/NAME", false,
+           "GLOB"},
+          {"junit", Kind::value, "write the results to this file, as JUnit's XML", false, "FILE"},
+          {"update", Kind::flag, "write golden files anew instead of comparing with them"}},
+         test_verb},
+        {"explain",
+         "a pipeline with every default, and where each value comes from",
          "  musher explain invoices\n  musher explain pipelines/a.yml\n",
-         {{"PIPELINE", Kind::positional, "a pipeline's name, or its file", true}}, explain},
-        {"describe", "components and their options",
+         {{"PIPELINE", Kind::positional, "a pipeline's name, or its file", true}},
+         explain},
+        {"describe",
+         "components and their options",
          "  musher describe\n  musher describe sink directory\n  musher describe expressions\n"
          "  musher describe --schema musher.yml\n"
          "  musher describe source postgres_notify --sql orders --key number | psql shop\n",
@@ -185,12 +182,15 @@ const std::vector<Verb>& local_verbs() {
           {"manual", Kind::flag, "manual page of musher, or of musher.yml"},
           {"sql", Kind::value, "what lets a table feed the source, for psql", false, "TABLE"},
           {"key", Kind::value, "--sql: the column that names a row (id)", false, "COLUMN"}},
-         describe_verb, false},
-        {"completion", "completion script of a shell",
+         describe_verb,
+         false},
+        {"completion",
+         "completion script of a shell",
          "  musher completion bash > /etc/bash_completion.d/musher\n",
          {{"SHELL", Kind::positional, "bash, zsh or fish", true, "", {"bash", "zsh", "fish"}},
           {"WORD", Kind::positionals, "a line so far, behind --: what may come next"}},
-         completion, false},
+         completion,
+         false},
     };
     return kVerbs;
 }

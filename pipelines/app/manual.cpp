@@ -8,6 +8,7 @@
 #include "pipelines/config/connections.h"
 #include "pipelines/config/describe.h"
 #include "pipelines/config/tables.h"
+#include "pipelines/config/test_tables.h"
 #include "reactor/base/error.h"
 
 namespace musher {
@@ -175,6 +176,7 @@ std::string configuration_page() {
         text += option_items(kind.options, "");
     }
     text += ".SH PIPELINE FILES\n" + option_items(pipeline_table(), "");
+    text += ".SS Of a test\n" + option_items(test_table(), "");
     text += ".SS Beside a step's name\n" + option_items(step_table(), "");
     text += ".SH COMPONENTS\n" + plain("`musher describe KIND NAME` lists the options of each.") +
             "\n" + component_items();

@@ -31,17 +31,19 @@ struct Source {
     std::string text;
     Value root;
 };
-std::optional<Source> read_source(const std::string& shown, std::vector<Problem>& problems) {
+std::optional<Source> read_source(const std::string& shown, Secrets secrets,
+                                  std::vector<Problem>& problems) {
     std::optional<std::string> text = read_config_text(shown, problems);
     if (!text) return std::nullopt;
-    std::optional<Value> root = parse_yaml(*text, shown, problems);
+    std::optional<Value> root = parse_yaml(*text, shown, problems, secrets);
     if (!root) return std::nullopt;
     return Source{shown, std::move(*text), std::move(*root)};
 }
 
 class ConfigurationReader {
   public:
-    explicit ConfigurationReader(const Catalogue& catalogue) : catalogue_(catalogue) {}
+    explicit ConfigurationReader(const Catalogue& catalogue, Secrets secrets = Secrets::read)
+        : catalogue_(catalogue), secrets_(secrets) {}
 
     void read_settings(const Source& source);
     void read_settings_file(const std::string& shown);
@@ -58,12 +60,13 @@ class ConfigurationReader {
     void drop_faulty();
 
     const Catalogue& catalogue_;
+    Secrets secrets_;
     Configuration result_;
     bool has_daemon_ = false;
 };
 
 void ConfigurationReader::read_daemon_file(const std::string& shown) {
-    if (auto source = read_source(shown_path(shown), result_.problems)) {
+    if (auto source = read_source(shown_path(shown), secrets_, result_.problems)) {
         read_daemon(*source);
     }
 }
@@ -76,7 +79,8 @@ void ConfigurationReader::read_settings(const Source& source) {
 }
 
 void ConfigurationReader::read_settings_file(const std::string& shown) {
-    if (auto source = read_source(shown_path(shown), result_.problems)) read_settings(*source);
+    if (auto source = read_source(shown_path(shown), secrets_, result_.problems))
+        read_settings(*source);
 }
 
 void ConfigurationReader::read_daemon(const Source& source) {
@@ -97,7 +101,7 @@ void ConfigurationReader::read_daemon(const Source& source) {
 
 void ConfigurationReader::read_listed(const std::string& shown, const Position& at) {
     for (const std::string& file : list_pipeline_files(shown, at, result_.problems)) {
-        if (auto source = read_source(file, result_.problems)) {
+        if (auto source = read_source(file, secrets_, result_.problems)) {
             read_pipeline_source(std::move(*source));
         }
     }
@@ -108,13 +112,14 @@ void ConfigurationReader::read_path(const std::string& path) {
     std::error_code failed;
     const Position at{std::make_shared<const std::string>(shown), 0, 0};
     if (fs::is_directory(shown, failed)) return read_listed(shown, at);
-    auto source = read_source(shown, result_.problems);
+    auto source = read_source(shown, secrets_, result_.problems);
     if (!source) return;
     is_daemon_tree(source->root) ? read_daemon(*source) : read_pipeline_source(std::move(*source));
 }
 
 void ConfigurationReader::read_pipeline_source(Source source) {
-    const Reading reading{catalogue_, has_daemon_ ? &result_.daemon : nullptr, result_.problems};
+    const Reading reading{catalogue_, has_daemon_ ? &result_.daemon : nullptr, result_.problems,
+                          secrets_};
     PipelineConfig config = read_pipeline_tree(source.root, absolute_path(source.shown), reading);
     config.shown = source.shown;
     config.text = std::move(source.text);
@@ -201,8 +206,8 @@ Configuration read_each(const std::string& file, const Catalogue& catalogue) {
 }
 
 Configuration read_pipelines(const std::vector<std::string>& paths, const Catalogue& catalogue,
-                             const std::string& daemon_file) {
-    ConfigurationReader reader(catalogue);
+                             const std::string& daemon_file, Secrets secrets) {
+    ConfigurationReader reader(catalogue, secrets);
     if (!daemon_file.empty()) reader.read_settings_file(daemon_file);
     for (const std::string& path : paths) reader.read_path(path);
     return reader.finish();

@@ -7,6 +7,7 @@
 #include "pipelines/config/catalogue.h"
 #include "pipelines/config/daemon_file.h"
 #include "pipelines/config/pipeline_file.h"
+#include "pipelines/config/yaml.h"
 
 namespace musher {
 
@@ -30,7 +31,8 @@ Configuration read_each(const std::string& file, const Catalogue& catalogue = fu
 /// connections, env and vars are not judged.
 Configuration read_pipelines(const std::vector<std::string>& paths,
                              const Catalogue& catalogue = full_catalogue(),
-                             const std::string& daemon_file = {});
+                             const std::string& daemon_file = {},
+                             Secrets secrets = Secrets::read);
 /// What only shows when all pipelines are looked at together: names that are taken twice, files
 /// that go in circles, folders that two of them watch.
 void check_together(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems);

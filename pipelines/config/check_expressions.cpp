@@ -30,6 +30,7 @@ class ExpressionCheck {
 
   private:
     void steps(const std::vector<StepConfig>& list);
+    void tests();
     void options(const StepConfig& step);
     void leaf(const Option& option, const Value& value);
     std::optional<Json> bare(const Value& value, bool condition);
@@ -55,6 +56,7 @@ void ExpressionCheck::run() {
     if (pipeline_.key) text(*pipeline_.key);
     samples_.enter_steps();
     steps(pipeline_.steps);
+    tests();
     samples_.enter_on_failure();
     steps(pipeline_.on_failure);
 }
@@ -73,6 +75,16 @@ void ExpressionCheck::steps(const std::vector<StepConfig>& list) {
         }
         blind_ = blind;
         samples_.add_step(step, named);
+    }
+}
+
+/// What they expect of a job in the end, which has gone through all steps.
+void ExpressionCheck::tests() {
+    for (const TestCase& test : pipeline_.tests) {
+        const Value* that = test.expect.find("that");
+        if (!that) continue;
+        if (!that->is(Value::Kind::list)) bare(*that, true);
+        for (const Value& one : that->items) bare(one, true);
     }
 }
 

@@ -159,6 +159,10 @@ void check_component(const Spec& spec, const Value& options, const Options& deco
                                        [&](const Option* option) { return named(*option); });
         const bool vague = std::none_of(spec.options.begin(), spec.options.end(), named);
         if (known || (vague && !faulty.empty())) continue;
+        const bool elsewhere = std::any_of(
+            spec.options.begin(), spec.options.end(),
+            [&](const Option& one) { return one.type == OptionType::path && named(one); });
+        if (elsewhere && reading.secrets == Secrets::leave) continue;  // a key file of a server
         add_error(reading.problems, place_of(error.message, options), "bad_option", error.message,
                   error.hint);
     }

@@ -6,6 +6,7 @@
 #include "pipelines/config/connections.h"
 #include "pipelines/config/json_schema.h"
 #include "pipelines/config/tables.h"
+#include "pipelines/config/test_tables.h"
 #include "pipelines/expr/functions.h"
 
 namespace musher {
@@ -122,6 +123,45 @@ are `!env scalar` and `!file scalar`.
 
 )";
 
+constexpr std::string_view kTests =
+    R"(`musher test` runs each on the interpreter that runs the pipeline in earnest, with the queue
+in memory. Sources are simulated, and so are sinks and whatever else reaches outside (exec, sql,
+…): they note what they were asked, and answer what `simulate` says or the samples of their
+fields. set, log, checksum and filters do what they always do. Nothing is read or written outside
+a temporary folder but the file that a test names: secrets and keys are made up. The clock goes by
+itself to the next thing that is waited for.
+
+In what is expected `*` stands for anything in a text, and a map names only what matters of it;
+`receipts` lists all that the sinks took. Relative paths are shown as the file writes them.
+
+```yaml
+version: 1
+pipeline: invoices
+source: { hotfolder: { path: /srv/in, match: "*.pdf" } }
+steps:
+  - xz_compress: { level: 6 }
+  - directory: { to: "/srv/archive/${event.date}", name: "${event.name}.xz" }
+on_failure:
+  - http_post: { url: "https://alert.example", json: { text: "${job.error}" } }
+limits: { attempts: 3, backoff: 1h }
+tests:
+  - name: a pdf is kept by day
+    given: { event: { name: a.pdf }, at: 2026-03-29T23:30:00Z }
+    expect:
+      file: done
+      receipts: [ { sink: directory, to: /srv/archive/2026-03-29, name: a.pdf.xz } ]
+  - name: a folder that comes back
+    simulate: { directory: { fails: no such folder, times: 2 } }
+    expect: { attempts: 3 }
+  - name: somebody hears of a failure
+    simulate: { directory: { fails: no such folder } }
+    expect:
+      outcome: dead
+      receipts: [ { sink: http_post, json: { text: "no such folder*" } } ]
+```
+
+)";
+
 constexpr std::pair<std::string_view, std::string_view> kNames[] = {
     {"event",
      "id, source (the pipeline), key, time, date (in `timezone`), and the source's fields"},
@@ -148,6 +188,15 @@ std::string component_pages() {
         }
     }
     return text;
+}
+
+/// What a pipeline file says under `tests`.
+std::string test_tables() {
+    std::string text = "### `tests`\n\n" + std::string(kTests);
+    text += option_rows(test_table()) + section_tables(test_table(), "####", "tests.");
+    text += "\n#### `tests.simulate.STEP`\n\n" + option_rows(answer_table());
+    text += "\n#### `tests.expect.steps.STEP`\n\n" + option_rows(expected_step_table());
+    return text + "\n";
 }
 
 }  // namespace
@@ -264,6 +313,7 @@ std::string reference() {
         "## A pipeline file\n\n";
     text += option_rows(pipeline_table()) + section_tables(pipeline_table(), "###", "");
     text += "\n### Beside a step's name\n\n" + option_rows(step_table()) + "\n";
+    text += test_tables();
     text += std::string(kValues) + describe_expressions() + component_pages();
     text += "## musher.yml\n\n" + option_rows(daemon_table());
     return text + section_tables(daemon_table(), "###", "") + connection_tables();

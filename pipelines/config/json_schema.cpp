@@ -3,6 +3,7 @@
 #include "pipelines/config/catalogue.h"
 #include "pipelines/config/connections.h"
 #include "pipelines/config/tables.h"
+#include "pipelines/config/test_tables.h"
 
 namespace musher {
 
@@ -170,6 +171,24 @@ void put(Json& schema, const char* key, Json property) {
     schema["properties"][key] = std::move(property);
 }
 
+/// `tests:`, whose maps by step and field no table describes.
+Json tests_schema() {
+    Json test = table_schema(test_table());
+    const Json answer = table_schema(answer_table());
+    Json& expect = test["properties"]["expect"]["properties"];
+    put(test, "simulate",
+        {{"type", Json::array({"object", "null"})},
+         {"additionalProperties", any_of(answer, {{"type", "array"}, {"items", answer}})}});
+    expect["steps"]["type"] = "object";
+    expect["steps"]["additionalProperties"] = table_schema(expected_step_table());
+    expect["receipts"]["type"] = "array";
+    expect["receipts"]["items"] = Json{{"type", "object"}};
+    test["anyOf"] = Json::array(
+        {{{"required", Json::array({"expect"})}}, {{"required", Json::array({"golden"})}}});
+    test["required"] = Json::array({"name"});
+    return Json{{"type", "array"}, {"items", std::move(test)}};
+}
+
 Json file_schema(const std::vector<Option>& table, const char* title) {
     Json schema = table_schema(table);
     schema["$schema"] = kDraft;
@@ -189,6 +208,7 @@ Json pipeline_schema() {
     for (const StepEntry& entry : catalogue.sinks) steps.push_back(&entry.spec);
     Json schema = file_schema(pipeline_table(), "A musher pipeline");
     put(schema, "source", component_schema(sources, {}));
+    put(schema, "tests", tests_schema());
     schema["$defs"]["steps"] =
         Json{{"type", "array"}, {"items", component_schema(steps, step_table())}};
     return schema;

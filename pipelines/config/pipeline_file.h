@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/config/test_case.h"
 #include "reactor/component/schema.h"
 #include "reactor/component/source.h"
 #include "reactor/component/step.h"
@@ -60,7 +61,7 @@ struct PipelineConfig {
     bool direct = false;  // via: direct
     std::string queue;    // a redis connection's name; empty: the default queue
     int priority = 0;
-    std::optional<Value> tests;  // for `musher test`: a list of maps
+    std::vector<TestCase> tests;  // for `musher test`
 };
 
 }  // namespace musher

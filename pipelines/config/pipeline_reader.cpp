@@ -9,6 +9,7 @@
 #include "pipelines/config/problems.h"
 #include "pipelines/config/step_list.h"
 #include "pipelines/config/tables.h"
+#include "pipelines/config/test_reader.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -155,16 +156,7 @@ void PipelineReader::read_tests() {
                   "write - { name: …, given: { … }, expect: { … } }");
         return;
     }
-    static const std::vector<Option> kCase = {
-        {.name = "name", .type = OptionType::text, .help = "what is shown", .required = true},
-        {.name = "given", .type = OptionType::any, .help = "the event", .required = true},
-        {.name = "expect",
-         .type = OptionType::any,
-         .help = "what must come of it",
-         .required = true},
-    };
-    for (const Value& item : tests->items) decode(kCase, item, "a test", reading_.problems);
-    config_.tests = *tests;
+    config_.tests = musher::read_tests(*tests, config_, reading_);
 }
 }  // namespace
 

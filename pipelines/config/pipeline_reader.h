@@ -6,6 +6,7 @@
 
 #include "pipelines/config/daemon_file.h"
 #include "pipelines/config/pipeline_file.h"
+#include "pipelines/config/yaml.h"
 
 namespace musher {
 
@@ -16,6 +17,7 @@ struct Reading {
     const Catalogue& catalogue;
     const DaemonConfig* daemon;  // null: no musher.yml is known, nor its connections and vars
     std::vector<Problem>& problems;
+    Secrets secrets = Secrets::read;  // leave: nothing that only this machine has is judged
 };
 
 /// `root`: the tree of the file at the absolute path `file`. Faults go to reading.problems, and

@@ -232,7 +232,7 @@ const std::vector<Option>& pipeline_table() {
                  "where done ones go, or to failed/ where those are deleted"},
         {.name = "tests",
          .type = Type::any,
-         .help = "cases for `musher test`: [ { name, given, expect } ]"},
+         .help = "cases for `musher test`: [ { name, given, simulate, expect } ]"},
     };
     return kTable;
 }

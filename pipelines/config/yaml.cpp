@@ -22,8 +22,8 @@ struct Stop {};
 /// aliases of aliases cannot fill the memory.
 class TreeBuilder final : public YAML::EventHandler {
   public:
-    TreeBuilder(const YamlText& text, std::vector<Problem>& problems)
-        : text_(text), problems_(problems) {}
+    TreeBuilder(const YamlText& text, std::vector<Problem>& problems, Secrets secrets)
+        : text_(text), problems_(problems), secrets_(secrets) {}
 
     void OnDocumentStart(const YAML::Mark& mark) override;
     void OnDocumentEnd() override;
@@ -69,6 +69,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
     const YamlText& text_;
     std::vector<Problem>& problems_;
+    Secrets secrets_;
     std::vector<Frame> stack_;
     std::map<YAML::anchor_t, Anchor> anchors_;
     std::optional<Value> root_;
@@ -126,7 +127,7 @@ void TreeBuilder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML:
     if (tag != "?") last_scalar_ = offset;
     const Position where = at(mark);
     count(where, 1, 0);
-    Value value = make_scalar(text, tag, where, problems_);
+    Value value = make_scalar(text, tag, where, problems_, secrets_);
     value.quoted = tag == "!" && text_.is_quoted_line(offset);
     if (tag == "!") value.block_column = text_.block_column(offset);
     const bool plain = tag == "?" && text_.stands_at(offset, text);
@@ -264,11 +265,11 @@ void TreeBuilder::report_syntax(const YAML::Exception& error) {
 }  // namespace
 
 std::optional<Value> parse_yaml(const std::string& text, const std::string& file,
-                                std::vector<Problem>& problems) {
+                                std::vector<Problem>& problems, Secrets secrets) {
     const YamlText lines(text, file);
     if (!lines.check_characters(problems)) return std::nullopt;
     std::istringstream stream{std::string(lines.text())};
-    TreeBuilder tree(lines, problems);
+    TreeBuilder tree(lines, problems, secrets);
     const std::size_t before = problems.size();
     try {
         YAML::Parser parser(stream);

@@ -66,13 +66,15 @@ void type_plain(Value& value) {
     }
 }
 
-void read_variable(Value& value, std::vector<Problem>& problems) {
+void read_variable(Value& value, std::vector<Problem>& problems, Secrets secrets) {
     value.origin = "!env " + value.text;
     const std::string name = std::exchange(value.text, {});
     if (name.empty()) {
         return report(value, problems, "bad_tag", "`!env` wants the name of a variable",
                       "write !env NAME");
     }
+    value.faulty = secrets == Secrets::leave;
+    if (value.faulty) return;
     const char* found = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets
     if (!found) {
         return report(value, problems, "unset_variable",
@@ -95,12 +97,14 @@ void strip_line_break(std::string& content) {
     if (content.ends_with('\r')) content.pop_back();
 }
 
-void read_secret_file(Value& value, std::vector<Problem>& problems) {
+void read_secret_file(Value& value, std::vector<Problem>& problems, Secrets secrets) {
     const std::string name = std::exchange(value.text, {});
     value.origin = "!file " + name;
     if (name.empty()) {
         return report(value, problems, "bad_tag", "`!file` wants a path", "write !file PATH");
     }
+    value.faulty = secrets == Secrets::leave;
+    if (value.faulty) return;
     const std::filesystem::path path = std::filesystem::path(*value.at.file).parent_path() / name;
     Result<std::string> content = read_small_file(path.string(), limits::kSecretBytes);
     if (!content) {
@@ -127,14 +131,15 @@ void report_tag(const std::string& tag, const Value& value, std::vector<Problem>
 }
 
 Value make_scalar(const std::string& text, const std::string& tag, const Position& at,
-                  std::vector<Problem>& problems) {
+                  std::vector<Problem>& problems, Secrets secrets) {
     Value value;
     value.kind = Value::Kind::string;
     value.at = at;
     value.text = text;
     if (tag == "!env" || tag == "!file") {
         value.secret = true;
-        tag == "!env" ? read_variable(value, problems) : read_secret_file(value, problems);
+        const auto read = tag == "!env" ? read_variable : read_secret_file;
+        read(value, problems, secrets);
     } else if (tag == "?") {
         type_plain(value);
     } else if (tag != "!") {

@@ -5,15 +5,16 @@
 #include <string_view>
 #include <vector>
 
+#include "pipelines/config/yaml.h"
 #include "reactor/component/value.h"
 
 namespace musher {
 
 /// `tag` as yaml-cpp gives it: "?" plain, "!" quoted or block, else as written. Reads the variable
 /// of !env and the file of !file, a relative one from the folder of at.file. Faults are appended
-/// to `problems` and leave a `faulty` Value.
+/// to `problems` and leave a `faulty` Value, as does a secret that is left.
 Value make_scalar(const std::string& text, const std::string& tag, const Position& at,
-                  std::vector<Problem>& problems);
+                  std::vector<Problem>& problems, Secrets secrets);
 
 /// Reports a tag that is unknown or stands where only a scalar's tag could.
 void report_tag(const std::string& tag, const Value& value, std::vector<Problem>& problems);

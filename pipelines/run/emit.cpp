@@ -34,22 +34,6 @@ Result<void> check_fact(const std::string& key, const Json& value) {
                             text ? "text" : "a whole number", to_line(value)));
 }
 
-/// Replaces what stands as a secret in the file, wherever the rendered value holds it.
-void mask(Json& rendered, const Value& written) {
-    if (written.secret) {
-        rendered = "***";
-        return;
-    }
-    for (const Value::Entry& entry : written.entries) {
-        if (rendered.is_object() && rendered.contains(entry.key)) {
-            mask(rendered[entry.key], entry.value);
-        }
-    }
-    for (std::size_t i = 0; i < written.items.size(); ++i) {
-        if (rendered.is_array() && i < rendered.size()) mask(rendered[i], written.items[i]);
-    }
-}
-
 Json rehearse_step(const ProgramStep& step, const Bindings& view) {
     Json row{{"id", step.config->id}, {"kind", step.config->kind}};
     if (step.when) {
@@ -59,10 +43,25 @@ Json rehearse_step(const ProgramStep& step, const Bindings& view) {
     const Result<Options> options = step.options.render(view);
     // Not renderable before the steps it names have run: as written.
     row["options"] = options ? options->values() : step.options.fixed().values();
-    mask(row["options"], step.config->options);
+    mask_secrets(row["options"], step.config->options);
     return row;
 }
 }  // namespace
+
+void mask_secrets(Json& rendered, const Value& written) {
+    if (written.secret) {
+        rendered = "***";
+        return;
+    }
+    for (const Value::Entry& entry : written.entries) {
+        if (rendered.is_object() && rendered.contains(entry.key)) {
+            mask_secrets(rendered[entry.key], entry.value);
+        }
+    }
+    for (std::size_t i = 0; i < written.items.size(); ++i) {
+        if (rendered.is_array() && i < rendered.size()) mask_secrets(rendered[i], written.items[i]);
+    }
+}
 
 Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts) {
     Event event;

@@ -14,6 +14,8 @@ Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts);
 /// Options that need an earlier step's results are shown as written.
 Result<Json> rehearse(const Surroundings& around, const Intake& intake, const Program& program,
                       Event event);
+/// Replaces what stands as a secret in the file, wherever the rendered value holds it.
+void mask_secrets(Json& rendered, const Value& written);
 /// Stores the job: {id, accepted}; `accepted` is false when `when` says no. `conflict` when its
 /// dedupe value is taken, `unavailable` when the queue is full or away.
 Task<Result<Json>> admit_by_hand(Pipeline& pipeline, Event event, Cancel& cancel);

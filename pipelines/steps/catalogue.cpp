@@ -15,16 +15,16 @@ namespace musher {
 
 const std::vector<StepEntry>& step_catalogue() {
     static const std::vector<StepEntry> kAll = {
-        {checksum_spec(), make_checksum},
+        {checksum_spec(), make_checksum, true},
         {exec_spec(), make_exec},
         {http_get_spec(), make_http_get},
-        {log_spec(), make_log},
-        {seal_spec(), make_seal_step},
-        {set_spec(), make_set},
+        {log_spec(), make_log, true},
+        {seal_spec(), make_seal_step, true},
+        {set_spec(), make_set, true},
         {sql_spec(), make_sql},
-        {unseal_spec(), make_unseal_step},
-        {xz_compress_spec(), make_xz_compress},
-        {xz_expand_spec(), make_xz_expand},
+        {unseal_spec(), make_unseal_step, true},
+        {xz_compress_spec(), make_xz_compress, true},
+        {xz_expand_spec(), make_xz_expand, true},
     };
     return kAll;
 }

@@ -83,6 +83,7 @@ using StepFactory = std::function<std::unique_ptr<Step>()>;
 struct StepEntry {
     const Spec& spec;
     StepFactory make;
+    bool pure = false;  // touches the job alone: `musher test` lets it run as it is
 };
 
 }  // namespace musher

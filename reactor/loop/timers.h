@@ -24,6 +24,8 @@ class Timers {
     Task<Result<void>> sleep(Duration span, Cancel& cancel);
     /// Runs what is due by the clock. The uv_timer calls it; a test calls it after advance().
     void fire_due();
+    /// When the next one is due; Instant::max() when none is armed.
+    Instant next_due() const { return due_.empty() ? Instant::max() : due_.begin()->first.first; }
     void close();
 
     /// Runs `callback` once, `span` from now; dropping the Alarm disarms it.

@@ -75,7 +75,7 @@ TEST_F(CheckTest, ReadsAPipeline) {
     EXPECT_EQ(pipeline.limits.backoff_from, std::chrono::seconds(2));
     EXPECT_EQ(pipeline.limits.backoff_to, std::chrono::minutes(1));
     EXPECT_EQ(pipeline.limits.waiting, 50);
-    EXPECT_TRUE(pipeline.tests);
+    EXPECT_FALSE(pipeline.tests.empty());
     std::vector<Problem> none;
     const Options source = decode(pipeline.source->spec.options, pipeline.source_options, "", none);
     EXPECT_EQ(source.text("path"), folder_ / "pipelines/in") << "from the file's folder";
