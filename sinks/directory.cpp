@@ -126,7 +126,7 @@ class Directory final : public Step {
         MUSHER_TRY(wanted.mode, parse_mode(options.text("mode")));
         MUSHER_DO(parse_owner(options.text("owner"), wanted));
         MUSHER_TRY(wanted.collision, parse_collision(options.text("collision")));
-        wanted.job = context.job + "/" + context.step;
+        wanted.job = context.job + "/" + context.place;
         wanted.hops = context.event.hops + 1;
         return wanted;
     }

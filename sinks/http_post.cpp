@@ -68,7 +68,7 @@ class HttpPost final : public Step {
             type = "application/json";
         }
         add_header(request, options, "Content-Type", type);
-        add_header(request, options, "Idempotency-Key", context.job + "/" + context.step);
+        add_header(request, options, "Idempotency-Key", context.job + "/" + context.place);
         add_headers(request, options.json("headers"));
         return request;
     }

@@ -87,7 +87,10 @@ class Mail final : public Step {
         message.text = options.text("text");
         MUSHER_TRY(message.attachment, attachment_of(options.json("attach"), context));
         // The same at every attempt, so that a repeat can be told from a second mail.
-        message.id = context.job + "." + context.step;
+        message.id = context.job + "." + context.place;
+        // each[6].mail: brackets have no place in an id
+        std::replace(message.id.begin(), message.id.end(), '[', '-');
+        std::replace(message.id.begin(), message.id.end(), ']', '-');
         message.time_ms = context.loop.clock().wall_ms();
         return message;
     }

@@ -55,7 +55,7 @@ std::string as_yaml(std::string_view fallback) {
     return list || plain ? std::string(fallback) : to_line(Json(fallback));
 }
 
-void explain_value(const char* name, const std::optional<Value>& value, std::string& text) {
+void explain_value(const std::string& name, const std::optional<Value>& value, std::string& text) {
     if (!value) return;
     text +=
         fmt::format("{}: {}  # line {}\n", name, to_line(value->to_json(false)), value->at.line);
@@ -64,6 +64,7 @@ void explain_value(const char* name, const std::optional<Value>& value, std::str
 void explain_options(const std::vector<Option>& table, const Value& given, std::string indent,
                      std::string& text) {
     for (const Option& option : table) {
+        if (holds_steps(option)) continue;  // told step by step
         const Value* value = given.find(option.name);
         if (value) {
             text += fmt::format("{}{}: {}  # line {}\n", indent, option.name,
@@ -75,17 +76,44 @@ void explain_options(const std::vector<Option>& table, const Value& given, std::
     }
 }
 
+void explain_inside(const StepConfig& step, const std::string& indent, std::string& text);
+
+void explain_list(const std::vector<StepConfig>& steps, const std::string& indent,
+                  std::string& text) {
+    for (const StepConfig& step : steps) {
+        text +=
+            fmt::format("{}- {}:  # line {}, id {}\n", indent, step.kind, step.at.line, step.id);
+        explain_options(step.entry->spec.options, step.options, indent + "    ", text);
+        explain_inside(step, indent + "    ", text);
+        explain_value(indent + "  when", step.when, text);
+        if (step.timeout.count() > 0) {
+            text += fmt::format("{}  timeout: {}\n", indent, format_duration(step.timeout));
+        }
+    }
+}
+
+/// The steps inside a step, as they would stand in the file.
+void explain_inside(const StepConfig& step, const std::string& indent, std::string& text) {
+    std::string option;
+    for (const StepBranch& branch : step.branches) {
+        const bool alone = !branch.when && branch.option != "branches";
+        const char* none = branch.steps.empty() ? " []\n" : "\n";
+        if (alone) {
+            text += fmt::format("{}{}:{}", indent, branch.option, none);
+        } else if (branch.option != option) {
+            text += fmt::format("{}{}:\n", indent, branch.option);
+        }
+        option = branch.option;
+        explain_value(indent + "  - when", branch.when, text);
+        if (!alone) text += fmt::format("{}{}{}", indent, branch.when ? "    steps:" : "  -", none);
+        explain_list(branch.steps, indent + (alone ? "  " : "      "), text);
+    }
+}
+
 void explain_steps(const char* what, const std::vector<StepConfig>& steps, std::string& text) {
     if (steps.empty()) return;
     text += fmt::format("{}:\n", what);
-    for (const StepConfig& step : steps) {
-        text += fmt::format("  - {}:  # line {}, id {}\n", step.kind, step.at.line, step.id);
-        explain_options(step.entry->spec.options, step.options, "      ", text);
-        explain_value("    when", step.when, text);
-        if (step.timeout.count() > 0) {
-            text += fmt::format("    timeout: {}\n", format_duration(step.timeout));
-        }
-    }
+    explain_list(steps, "  ", text);
 }
 
 /// A file, or a pipeline of musher.yml by its name.

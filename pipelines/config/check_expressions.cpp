@@ -2,98 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <map>
-#include <optional>
-
+#include "pipelines/config/expression_check.h"
 #include "pipelines/config/problems.h"
-#include "pipelines/config/samples.h"
 #include "pipelines/config/tables.h"
-#include "pipelines/expr/lua_sandbox.h"
-#include "pipelines/expr/template.h"
 
 namespace musher {
-
-namespace {
-/// Of the thread's own time, for the samples of one file.
-constexpr Duration kBudget = std::chrono::milliseconds(300);
-
-class ExpressionCheck {
-  public:
-    ExpressionCheck(const PipelineConfig& pipeline, const DaemonConfig* daemon,
-                    std::vector<Problem>& problems)
-        : pipeline_(pipeline),
-          samples_(pipeline, daemon),
-          sandbox_(LuaSandbox::create().value()),
-          problems_(problems) {}
-
-    void run();
-
-  private:
-    void steps(const std::vector<StepConfig>& list);
-    void tests();
-    void options(const StepConfig& step);
-    void leaf(const Option& option, const Value& value);
-    std::optional<Json> bare(const Value& value, bool condition);
-    void text(const Value& value);
-    std::optional<Json> evaluate(const Expression& expression);
-    bool within_budget(const Expression& expression);
-    void refuse(const Expression& expression, const Error& error);
-    bool comes_later(std::string_view unknown) const;
-
-    const PipelineConfig& pipeline_;
-    Samples samples_;
-    std::map<std::string, std::optional<Json>> named_;  // of the step at hand
-    std::shared_ptr<LuaSandbox> sandbox_;
-    std::vector<Problem>& problems_;
-    const Duration stop_ = thread_cpu_time() + kBudget;
-    bool tired_ = false;  // the budget is spent: compile only
-    bool blind_ = false;  // inside a loop, whose variable has no sample: compile only
-};
-
-void ExpressionCheck::run() {
-    if (pipeline_.when) bare(*pipeline_.when, true);
-    if (pipeline_.dedupe) bare(*pipeline_.dedupe, false);
-    if (pipeline_.key) text(*pipeline_.key);
-    samples_.enter_steps();
-    steps(pipeline_.steps);
-    tests();
-    samples_.enter_on_failure();
-    steps(pipeline_.on_failure);
-}
-
-void ExpressionCheck::steps(const std::vector<StepConfig>& list) {
-    for (const StepConfig& step : list) {
-        if (step.when) bare(*step.when, true);
-        named_.clear();
-        options(step);
-        const std::map<std::string, std::optional<Json>> named = std::move(named_);
-        const bool blind =
-            std::exchange(blind_, blind_ || find_option(step.entry->spec.options, "as") != nullptr);
-        for (const StepBranch& branch : step.branches) {
-            if (branch.when) bare(*branch.when, true);
-            steps(branch.steps);
-        }
-        blind_ = blind;
-        samples_.add_step(step, named);
-    }
-}
-
-/// What they expect of a job in the end, which has gone through all steps.
-void ExpressionCheck::tests() {
-    for (const TestCase& test : pipeline_.tests) {
-        const Value* that = test.expect.find("that");
-        if (!that) continue;
-        if (!that->is(Value::Kind::list)) bare(*that, true);
-        for (const Value& one : that->items) bare(one, true);
-    }
-}
 
 void ExpressionCheck::options(const StepConfig& step) {
     for (const Option& option : step.entry->spec.options) {
         const Value* value = step.options.find(option.name);
         if (!value) continue;
         if (option.type == OptionType::expression) {
-            bare(*value, false);
+            // `in` and `until` have a turn of their own.
+            if (step.entry->spec.control == Control::none) bare(*value, false);
         } else if (option.type == OptionType::expression_map) {
             for (const Value::Entry& entry : value->entries) {
                 named_[entry.key] = bare(entry.value, false);
@@ -158,7 +79,10 @@ void ExpressionCheck::text(const Value& value) {
 }
 
 std::optional<Json> ExpressionCheck::evaluate(const Expression& expression) {
-    if (blind_ || !within_budget(expression)) return std::nullopt;
+    const bool blind = std::any_of(unknown_.begin(), unknown_.end(), [&](const std::string& name) {
+        return mentions(expression.text(), name);
+    });
+    if (blind || !within_budget(expression)) return std::nullopt;
     const Result<Json> result = expression.evaluate(samples_.bindings());
     if (result) return *result;
     refuse(expression, result.error());
@@ -177,13 +101,16 @@ bool ExpressionCheck::within_budget(const Expression& expression) {
     return !tired_;
 }
 
-bool names_step(const std::vector<StepConfig>& steps, std::string_view unknown) {
-    return std::any_of(steps.begin(), steps.end(), [&](const StepConfig& step) {
-        if (unknown == "steps." + step.id || unknown == "steps[\"" + step.id + "\"]") return true;
-        return std::any_of(
-            step.branches.begin(), step.branches.end(),
-            [&](const StepBranch& branch) { return names_step(branch.steps, unknown); });
-    });
+namespace {
+const StepConfig* step_named(const std::vector<StepConfig>& steps, std::string_view unknown) {
+    for (const StepConfig& step : steps) {
+        const bool named = unknown == "steps." + step.id || unknown == "steps[\"" + step.id + "\"]";
+        if (named) return &step;
+        for (const StepBranch& branch : step.branches) {
+            if (const StepConfig* inner = step_named(branch.steps, unknown)) return inner;
+        }
+    }
+    return nullptr;
 }
 
 /// "unknown field event.siez in `event.siez > 0`" → "event.siez"; empty for other messages.
@@ -195,10 +122,12 @@ std::string_view unknown_part(std::string_view message) {
     }
     return {};
 }
+}  // namespace
 
 void ExpressionCheck::refuse(const Expression& expression, const Error& error) {
     const std::string_view unknown = unknown_part(error.message);
     if (unknown.empty()) {
+        if (samples_.looks_into_open(expression.text())) return;
         add_warning(problems_, expression.at(), "fails_on_sample",
                     "on a sample event: " + error.message, error.hint);
         return;
@@ -208,15 +137,19 @@ void ExpressionCheck::refuse(const Expression& expression, const Error& error) {
     const Position at = offset == std::string::npos
                             ? expression.at()
                             : position_in(expression.at(), expression.text(), offset);
-    add_error(problems_, at, "unknown_field", error.message,
-              comes_later(unknown) ? "that step comes later" : error.hint);
+    const std::string where = whereabouts(unknown);
+    add_error(problems_, at, "unknown_field", error.message, where.empty() ? error.hint : where);
 }
 
-/// Whether "steps.small" names a step of the file: then it has not run yet.
-bool ExpressionCheck::comes_later(std::string_view unknown) const {
-    return names_step(pipeline_.steps, unknown) || names_step(pipeline_.on_failure, unknown);
+/// Why "steps.small" is not seen from here, if the file has a step of that name.
+std::string ExpressionCheck::whereabouts(std::string_view unknown) const {
+    const StepConfig* step = step_named(pipeline_.steps, unknown);
+    if (!step) step = step_named(pipeline_.on_failure, unknown);
+    if (!step) return {};
+    if (seen_.contains(step->id)) return "that step is inside a loop or another branch";
+    return beside_ > 0 ? "that step comes later, or runs at the same time"
+                       : "that step comes later";
 }
-}  // namespace
 
 void check_expressions(const PipelineConfig& pipeline, const DaemonConfig* daemon,
                        std::vector<Problem>& problems) {

@@ -165,7 +165,7 @@ tests:
 constexpr std::pair<std::string_view, std::string_view> kNames[] = {
     {"event",
      "id, source (the pipeline), key, time, date (in `timezone`), and the source's fields"},
-    {"job", "id, pipeline, attempt; in on_failure: error and failed"},
+    {"job", "id, pipeline, attempt; in on_failure, and in a rescue: error and failed"},
     {"steps.ID",
      "what an earlier step gave: its fields; of a sink also step, sink, target, bytes, "
      "sha256 and time"},
@@ -173,6 +173,7 @@ constexpr std::pair<std::string_view, std::string_view> kNames[] = {
     {"env", "`environment` of musher.yml"},
     {"vars", "`vars` of musher.yml"},
     {"now", "the time of the evaluation, as event.time"},
+    {"item", "in a for_each its element, by this name or another of `as`"},
 };
 
 std::string component_pages() {

@@ -18,6 +18,7 @@ struct Reading {
     const DaemonConfig* daemon;  // null: no musher.yml is known, nor its connections and vars
     std::vector<Problem>& problems;
     Secrets secrets = Secrets::read;  // leave: nothing that only this machine has is judged
+    int depth = 0;  // of steps in steps
 };
 
 /// `root`: the tree of the file at the absolute path `file`. Faults go to reading.problems, and

@@ -48,6 +48,18 @@ void Samples::enter_on_failure() {
     bindings_["job"]["failed"] = Json::object();
     open_.emplace_back("job.failed");
     bindings_["steps"] = Json::object();
+    shown_.clear();
+}
+
+Json Samples::enter_rescue() {
+    Json job = bindings_["job"];
+    const char* text = "convert exited with code 1";
+    bindings_["job"]["error"] = text;
+    bindings_["job"]["failed"] =
+        Json{{"step", "exec"},
+             {"error",
+              {{"code", "failed"}, {"message", text}, {"hint", ""}, {"context", Json::array()}}}};
+    return job;
 }
 
 void Samples::add_step(const StepConfig& step,
@@ -71,6 +83,31 @@ void Samples::add_step(const StepConfig& step,
                             {"time", kTime}});
     }
     bindings_["steps"][step.id] = std::move(outputs);
+    shown_.push_back(step.id);
+}
+
+Json Samples::take_since(std::size_t mark) {
+    Json& steps = bindings_["steps"];
+    Json taken = Json::object();
+    for (; shown_.size() > mark; shown_.pop_back()) {
+        const auto found = steps.find(shown_.back());
+        if (found == steps.end()) continue;
+        taken[shown_.back()] = std::move(*found);
+        steps.erase(found);
+    }
+    return taken;
+}
+
+void Samples::put_back(Json taken) {
+    for (auto& [id, outputs] : taken.items()) {
+        bindings_["steps"][id] = std::move(outputs);
+        shown_.push_back(id);
+    }
+}
+
+bool Samples::looks_into_open(std::string_view expression) const {
+    return std::any_of(open_.begin(), open_.end(),
+                       [&](const std::string& path) { return mentions(expression, path); });
 }
 
 bool Samples::is_open(std::string_view field) const {

@@ -6,6 +6,7 @@
 #include "pipelines/config/component_options.h"
 #include "pipelines/config/problems.h"
 #include "pipelines/config/tables.h"
+#include "reactor/base/limits.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -86,6 +87,43 @@ std::vector<StepBranch> read_branches(const Option& option, const Value& list,
     return branches;
 }
 
+/// A sink that stands where steps run again and again would deliver each time.
+void refuse_sinks(const std::vector<StepConfig>& steps, std::string_view where,
+                  std::vector<Problem>& problems) {
+    for (const StepConfig& step : steps) {
+        if (step.sink) {
+            add_error(problems, step.at, "sink_in_wait",
+                      fmt::format("`{}` would deliver at every look of `{}`", step.kind, where),
+                      fmt::format("put it behind the {}", where));
+        }
+        for (const StepBranch& branch : step.branches) {
+            refuse_sinks(branch.steps, where, problems);
+        }
+    }
+}
+
+void read_inside(StepConfig& step, const Reading& outside) {
+    if (outside.depth == limits::kStepDepth) {
+        add_error(outside.problems, step.at, "too_deep",
+                  fmt::format("steps stand in steps, more than {} deep", limits::kStepDepth),
+                  "give the inner ones a pipeline of their own");
+        return;
+    }
+    Reading reading = outside;
+    ++reading.depth;
+    for (const Option& option : step.entry->spec.options) {
+        const Value* inside = holds_steps(option) ? step.options.find(option.name) : nullptr;
+        if (!inside) continue;
+        for (StepBranch& branch : read_branches(option, *inside, reading)) {
+            step.branches.push_back(std::move(branch));
+        }
+    }
+    if (step.entry->spec.control != Control::wait) return;
+    for (const StepBranch& branch : step.branches) {
+        refuse_sinks(branch.steps, step.kind, reading.problems);
+    }
+}
+
 std::optional<StepConfig> read_step(const Value& item, const Reading& reading) {
     if (item.is(Value::Kind::string)) {  // `- seal`: a step without options
         Value map;
@@ -120,15 +158,7 @@ std::optional<StepConfig> read_step(const Value& item, const Reading& reading) {
     step.timeout = common.duration("timeout");
     step.when = written_expression(item, "when");
     step.options = read_component_options(step.entry->spec, *parts->component, reading);
-    for (const Option& option : step.entry->spec.options) {
-        const bool nested = option.type == OptionType::steps || option.type == OptionType::cases ||
-                            option.type == OptionType::branches;
-        const Value* inside = nested ? step.options.find(option.name) : nullptr;
-        if (!inside) continue;
-        for (StepBranch& branch : read_branches(option, *inside, reading)) {
-            step.branches.push_back(std::move(branch));
-        }
-    }
+    if (step.entry->spec.control != Control::none) read_inside(step, reading);
     if (const Value* id = parts->beside.find("id")) step.id_at = id->at;
     return step;
 }

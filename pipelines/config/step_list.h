@@ -14,7 +14,6 @@ std::vector<StepConfig> read_steps(const Value& list, std::string_view name,
                                    const Reading& reading);
 
 /// Gives every step its id, unique in the file: those that were written first, then KIND, KIND-2, …
-void name_steps(const std::vector<std::vector<StepConfig>*>& lists,
-                std::vector<Problem>& problems);
+void name_steps(const std::vector<std::vector<StepConfig>*>& lists, std::vector<Problem>& problems);
 
 }  // namespace musher

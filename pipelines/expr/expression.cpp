@@ -2,6 +2,7 @@
 
 #include <cctype>
 
+#include "pipelines/expr/functions.h"
 #include "pipelines/expr/lua_sandbox.h"
 
 namespace musher {
@@ -16,9 +17,14 @@ bool is_name(std::string_view text) {
     });
 }
 
+constexpr std::string_view kRoots[] = {"event", "job", "steps", "body", "env", "vars", "now"};
+constexpr std::string_view kKeywords[] = {"and",   "break", "do",       "else", "elseif", "end",
+                                          "false", "for",   "function", "goto", "if",     "in",
+                                          "local", "nil",   "not",      "or",   "repeat", "return",
+                                          "then",  "true",  "until",    "while"};
+
 /// The names of "event.row.name"; nothing for whatever says more than that.
 std::vector<std::string> plain_path(std::string_view text) {
-    constexpr std::string_view kRoots[] = {"event", "job", "steps", "body", "env", "vars", "now"};
     std::vector<std::string> names;
     for (std::size_t from = 0; from <= text.size();) {
         const std::size_t dot = std::min(text.find('.', from), text.size());
@@ -32,6 +38,34 @@ std::vector<std::string> plain_path(std::string_view text) {
     return known ? names : std::vector<std::string>();
 }
 }  // namespace
+
+Result<void> check_free_name(std::string_view name) {
+    const std::string shown = "`" + std::string(name) + "`";
+    if (!is_name(name)) {
+        return fail(Errc::usage, shown + " is no name", "letters, digits and _, no digit first");
+    }
+    const auto among = [&](const auto& names) {
+        return std::find(std::begin(names), std::end(names), name) != std::end(names);
+    };
+    if (among(kKeywords)) return fail(Errc::usage, shown + " is a word of Lua's own");
+    const bool function =
+        std::any_of(std::begin(kExpressionFunctions), std::end(kExpressionFunctions),
+                    [&](const auto& one) { return one.name == name; });
+    if (!function && !among(kRoots)) return {};
+    return fail(Errc::usage, shown + " means something to expressions already");
+}
+
+bool mentions(std::string_view expression, std::string_view name) {
+    const auto in_name = [&](std::size_t at) {
+        return at < expression.size() &&
+               (std::isalnum(static_cast<unsigned char>(expression[at])) || expression[at] == '_');
+    };
+    for (std::size_t at = expression.find(name); at != std::string_view::npos;
+         at = expression.find(name, at + 1)) {
+        if (!(at > 0 && in_name(at - 1)) && !in_name(at + name.size())) return true;
+    }
+    return false;
+}
 
 std::string_view kind_of(const Json& value) {
     if (value.is_null()) return "nothing (nil)";
@@ -53,8 +87,8 @@ std::string position_text(const Position& at) {
 Position position_in(const Position& at, std::string_view text, std::size_t offset) {
     Position place = at;
     const bool lines = text.find('\n') != std::string_view::npos;
-    const bool known = at.flow == Position::Flow::block ||
-                       (at.flow == Position::Flow::line && !lines);
+    const bool known =
+        at.flow == Position::Flow::block || (at.flow == Position::Flow::line && !lines);
     if (at.column <= 0 || !known) return place;
     place.flow = Position::Flow::line;
     for (const char c : text.substr(0, offset)) {

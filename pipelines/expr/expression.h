@@ -11,8 +11,9 @@ namespace musher {
 
 class LuaSandbox;
 
-/// What expressions see, as one object: {event, job, steps, body, env, vars, now}.
-/// `event` etc. are objects; `now` is RFC 3339 text. Not copied at evaluation.
+/// What expressions see, as one object: {event, job, steps, body, env, vars, now}, and the names of
+/// the for_each steps around. `event` etc. are objects; `now` is RFC 3339 text. Not copied at
+/// evaluation.
 using Bindings = Json;
 
 /// Loop thread only. Keeps its sandbox alive.
@@ -41,6 +42,11 @@ class Expression {
     std::vector<std::string> path_;  // of a bare "event.row.name": needs no Lua
 };
 
+/// Whether a for_each may call its element so: a name of Lua's, and of nothing else. An error says
+/// what it is instead.
+Result<void> check_free_name(std::string_view name);
+/// Whether the expression may look at what is called `name`. Errs towards yes.
+bool mentions(std::string_view expression, std::string_view name);
 /// "text", "a number", "a list", … for messages.
 std::string_view kind_of(const Json& value);
 /// "pipelines/a.yml:5:14"; shorter where parts are unknown.

@@ -25,11 +25,16 @@ int type_of(lua_State* lua) {
     return 1;
 }
 
-/// Called for a name that is not in the table: `now`, or a mistake.
+/// Called for a name that is not in the table: `now`, the element of a for_each, or a mistake.
 int unknown_name(lua_State* lua) {
     const std::string name = lua_tostring(lua, 2) ? lua_tostring(lua, 2) : "?";
-    if (name == "now") {
-        push(lua, evaluation(lua).bindings->value("now", Json()));
+    const Bindings& bindings = *evaluation(lua).bindings;
+    if (const auto bound = bindings.find(name); bound != bindings.end()) {
+        push(lua, *bound);
+        return 1;
+    }
+    if (name == "now") {  // before any event there is no time to tell
+        lua_pushnil(lua);
         return 1;
     }
     if (name == "null" || name == "None") raise(lua, "unknown name " + name, "write nil");
@@ -38,6 +43,9 @@ int unknown_name(lua_State* lua) {
     while (lua_next(lua, 1) != 0) {
         lua_pop(lua, 1);
         names.push_back(lua_tostring(lua, -1));
+    }
+    for (auto bound = bindings.begin(); bound != bindings.end(); ++bound) {
+        names.push_back(bound.key());
     }
     const auto near = nearest(name, names);
     raise(lua, "unknown name " + name,

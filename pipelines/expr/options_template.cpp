@@ -85,10 +85,11 @@ OptionsTemplate OptionsTemplate::compile(const std::shared_ptr<LuaSandbox>& sand
     return compiled;
 }
 
-Result<Options> OptionsTemplate::render(const Bindings& bindings) const {
+Result<Options> OptionsTemplate::render(const Bindings& bindings, std::string_view but) const {
     if (leaves_.empty()) return fixed_;
     Json values = fixed_.values();
     for (const Leaf& leaf : leaves_) {
+        if (leaf.option->name == but) continue;
         const bool path = leaf.option->type == OptionType::path;
         auto value = path ? leaf.text.render_path(bindings) : leaf.text.render(bindings);
         if (!value) {

@@ -58,7 +58,8 @@ class OptionsTemplate {
                                    const std::vector<Option>& table, const Value& map,
                                    std::string_view what, std::vector<Problem>& problems);
     /// `usage` naming option, file, line and column when a part cannot be rendered or converted.
-    Result<Options> render(const Bindings& bindings) const;
+    /// The option called `but` stays as it is written.
+    Result<Options> render(const Bindings& bindings, std::string_view but = {}) const;
     /// Without any job: templated leaves are left as written. For static checks and probes.
     const Options& fixed() const { return fixed_; }
 

@@ -296,6 +296,7 @@ bool Dispatcher::start_ready() {
 /// leases run out, and the jobs with receipts skip their steps at the next attempt.
 Task<void> Dispatcher::wind_down(Duration grace) {
     stopping_ = true;
+    leave_.request();
     reap_ = false;
     const Deadline deadline(around_.loop.timers(), jobs_, std::max(grace, Duration(1)));
     Cancel last;

@@ -85,7 +85,7 @@ class Dispatcher {
     Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
     Task<void> settle_failed(Slot& slot, const Defeat& end, Json story);
     Task<void> release(Slot& slot, Duration delay = Duration(0));
-    bool sink_is_broken(const std::string& job, const RunReport& report);
+    bool sink_is_broken(const std::string& job, const std::string& sink);
     void sinks_passed(const RunReport& report);
     Task<void> hasten(std::vector<std::string> ids);
     Task<void> give_back_lost_claims(Cancel& cancel);
@@ -103,6 +103,7 @@ class Dispatcher {
     Counters counters_;
     Scope scope_;
     Cancel jobs_;  // parent of every job's Cancel
+    Cancel leave_;  // a stop has begun: what waits for something goes back at once
     Slots slots_;  // claimed: waiting to start or running
     std::size_t running_ = 0;
     std::vector<Ack> acks_;          // done, not yet told to the queue

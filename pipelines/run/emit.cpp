@@ -29,9 +29,26 @@ Result<void> check_fact(const std::string& key, const Json& value) {
     const bool number =
         std::find(std::begin(kNumbers), std::end(kNumbers), key) != std::end(kNumbers);
     if ((!text || value.is_string()) && (!number || value.is_number_unsigned())) return {};
-    return fail(Errc::usage,
-                fmt::format("the fact `{}` wants {}, found {}", key,
-                            text ? "text" : "a whole number", to_line(value)));
+    return fail(Errc::usage, fmt::format("the fact `{}` wants {}, found {}", key,
+                                         text ? "text" : "a whole number", to_line(value)));
+}
+
+Json rehearse_step(const ProgramStep& step, const Bindings& view);
+
+/// The steps inside a step: [{in: cases, when, steps}].
+Json rehearse_inside(const ProgramStep& step, const Bindings& view) {
+    Json all = Json::array();
+    for (const ProgramBranch& branch : step.branches) {
+        Json& row = all.emplace_back(Json{{"in", branch.config->option}, {"steps", Json::array()}});
+        if (branch.when) {
+            const Result<bool> taken = branch.when->test(view);
+            row["when"] = taken ? Json(*taken) : Json(taken.error().text());
+        }
+        for (const ProgramStep& one : branch.steps) {
+            row["steps"].push_back(rehearse_step(one, view));
+        }
+    }
+    return all;
 }
 
 Json rehearse_step(const ProgramStep& step, const Bindings& view) {
@@ -44,6 +61,10 @@ Json rehearse_step(const ProgramStep& step, const Bindings& view) {
     // Not renderable before the steps it names have run: as written.
     row["options"] = options ? options->values() : step.options.fixed().values();
     mask_secrets(row["options"], step.config->options);
+    for (const Option& option : step.config->entry->spec.options) {
+        if (holds_steps(option)) row["options"].erase(std::string(option.name));
+    }
+    if (!step.branches.empty()) row["inside"] = rehearse_inside(step, view);
     return row;
 }
 }  // namespace

@@ -63,7 +63,7 @@ Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
         const bool needless = known && known->front() == Presence::done;
         if (needless || !report.outcome) co_return report;
     }
-    JobRunner runner(around_, program, queue_, slot.claim, slot.cancel, slot.progress);
+    JobRunner runner(around_, program, queue_, slot.claim, slot.cancel, leave_, slot.progress);
     co_return co_await runner.run();
 }
 
@@ -94,8 +94,9 @@ Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Pr
     end.state = slot.cancelled ? JobState::cancelled : JobState::dead;
     Duration delay = backoff_delay(limit.backoff_from, limit.backoff_to, slot.claim.attempt);
     end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
-    if (report.sink_fault && !slot.cancelled && sink_is_broken(end.id, report)) {
-        hold_.fault(report.failed_step, error);
+    const std::string& sink = report.broken_sink;
+    if (!sink.empty() && !slot.cancelled && sink_is_broken(end.id, sink)) {
+        hold_.fault(sink, error);
         end.retry = true;
         end.spends_try = false;
         end.story.back()["what"] = "held";
@@ -107,7 +108,9 @@ Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Pr
 Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& program) {
     const Job& job = slot.claim.job;
     const Error& error = report.outcome.error();
-    if (!slot.cancelled && jobs_.requested()) {
+    const bool left = leave_.requested() && slot.cancel.requested() &&
+                      slot.cancel.error().code == Errc::cancelled;
+    if (!slot.cancelled && (left || jobs_.requested())) {
         co_await release(slot);
         co_return;
     }
@@ -214,8 +217,8 @@ Task<void> Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) 
 
 /// A job that finds fault with a sink which others went through meanwhile is at fault itself (its
 /// rendered folder is a file, say): it spends a try, and holds nobody up.
-bool Dispatcher::sink_is_broken(const std::string& job, const RunReport& report) {
-    const std::uint64_t passes = passes_[report.failed_step];
+bool Dispatcher::sink_is_broken(const std::string& job, const std::string& sink) {
+    const std::uint64_t passes = passes_[sink];
     if (blamers_.size() >= kMostBlamers) blamers_.clear();
     const auto [before, first] = blamers_.emplace(job, passes);
     return first || before->second == passes;

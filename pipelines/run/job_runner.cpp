@@ -5,41 +5,33 @@
 
 #include <filesystem>
 
-#include "reactor/base/backoff.h"
 #include "reactor/filters/chain.h"
 #include "reactor/loop/offload.h"
 
 namespace musher {
 
-namespace {
-constexpr Duration kReceiptPause = milliseconds(100);
-constexpr Duration kLongestReceiptPause = std::chrono::seconds(5);
-}  // namespace
-
 JobRunner::JobRunner(const Surroundings& around, const Program& program, JobQueue& queue,
-                     const Claim& claim, Cancel& cancel, Json& progress)
+                     const Claim& claim, Cancel& cancel, Cancel& leave, Json& progress)
     : around_(around),
       program_(program),
-      queue_(queue),
       claim_(claim),
       cancel_(cancel),
+      leave_(leave),
       progress_(progress),
       story_(around, claim),
+      receipts_(around.loop, queue, claim, cancel),
       // Of this attempt alone: one whose lease ran out may still be on its way to its end.
-      scratch_(fmt::format("{}/{}.{}", around.scratch_root, claim.job.id, claim.attempt)) {
-    body_.path = claim.job.event.file;
-    body_.identity = identity_of(claim.job.event.facts);
-    body_.size = size_in(claim.job.event.facts, "size");
-}
+      scratch_(fmt::format("{}/{}.{}", around.scratch_root, claim.job.id, claim.attempt)) {}
 
 Task<RunReport> JobRunner::run() {
     RunReport report;
-    report.outcome = co_await run_steps();
+    Track track(around_, claim_);
+    report.outcome = co_await run_job(track);
     if (!report.outcome) {
-        report.failed_step = current_;
-        const Fault fault = info(report.outcome.error().code).fault;
-        if (in_sink_ && fault == Fault::sink) report.sink_fault = co_await body_readable();
-        story_.tell("failed", current_, Duration(0), report.outcome.error().text());
+        const Blame blame = track.blame.value_or(Blame());
+        report.failed_step = blame.place;
+        report.broken_sink = blame.sink;
+        story_.tell("failed", blame.place, Duration(0), report.outcome.error().text());
     }
     if (scratch_made_) co_await remove_scratch();
     report.story = story_.take();
@@ -47,77 +39,99 @@ Task<RunReport> JobRunner::run() {
     co_return report;
 }
 
-Task<Result<void>> JobRunner::run_steps() {
+Task<Result<void>> JobRunner::run_job(Track& track) {
     // Intake could not evaluate `when`, `key` or `dedupe`: the item's fault, told here.
     if (!claim_.job.on_failure && claim_.job.failed.is_object()) {
         co_return fail(error_from_json(claim_.job.failed));
     }
-    for (const ProgramStep& step : program_.steps(claim_.job.on_failure)) {
-        if (cancel_.requested()) co_return fail(cancel_.error());
-        MUSHER_CO_DO(co_await run_step(step));
+    co_return co_await run_list(track, program_.steps(claim_.job.on_failure), Rest::flush, cancel_);
+}
+
+Task<Result<void>> JobRunner::run_list(Track& track, const Steps& steps, Rest rest,
+                                       Cancel& cancel) {
+    for (const ProgramStep& step : steps) {
+        Result<void> done = co_await run_step(track, step, cancel);
+        // A filter that nobody read from may still be there to prove something: unseal, xz_expand.
+        const bool last = rest == Rest::flush && &step == &steps.back();
+        if (done && last && !track.pending.empty()) done = co_await materialize(track, cancel);
+        if (done) continue;
+        co_await lay_blame(track, step, done.error());
+        co_return done;
     }
-    // A filter that nobody read from may still be there to prove something: unseal, xz_expand.
-    if (!pending_.empty()) MUSHER_CO_DO(co_await materialize(cancel_));
     co_return Result<void>();
 }
 
-Task<Result<void>> JobRunner::run_step(const ProgramStep& step) {
-    current_ = step.config->id;
-    in_sink_ = step.config->sink;
-    if (const Json* receipt = receipt_of(current_)) {
-        outputs_[current_] = *receipt;
-        story_.tell("skipped", current_, Duration(0), "done in an earlier attempt");
+Task<Result<void>> JobRunner::run_step(Track& track, const ProgramStep& step, Cancel& cancel) {
+    track.place = track.prefix + step.config->id;
+    track.part = step.config->sink ? Track::Part::sink : Track::Part::step;
+    if (cancel.requested()) co_return fail(cancel.error());
+    const bool control = step.control() != Control::none;
+    if (const Json* receipt = receipts_.find(track.place); receipt && !control) {
+        track.outputs()[step.config->id] = *receipt;
+        track.receipts.push_back(*receipt);
+        tell(track, "skipped", Duration(0), "done in an earlier attempt");
         co_return Result<void>();
     }
-    Cancel limited(cancel_);
+    Cancel limited(cancel);
     const Deadline deadline(around_.loop.timers(), limited, step.config->timeout);
-    if (!pending_.empty() && step.reads_results) MUSHER_CO_DO(co_await materialize(limited));
-    const Json view = bindings();
-    if (step.when) {
-        MUSHER_CO_TRY(const bool wanted, step.when->test(view));
+    if (!track.pending.empty() && step.reads_results) {
+        MUSHER_CO_DO(co_await materialize(track, limited));
+    }
+    // A control step that left a note was wanted, and something inside it was done.
+    const bool begun = control && receipts_.note(track.place, step.config->kind);
+    if (step.when && !begun) {
+        MUSHER_CO_TRY(const bool wanted, step.when->test(track.look()));
         if (!wanted) {
-            story_.tell("passed over", current_, Duration(0), step.when->text());
+            tell(track, "passed over", Duration(0), step.when->text());
             co_return Result<void>();
         }
     }
-    MUSHER_CO_TRY(const Options options, step.options.render(view));
+    if (control) co_return co_await run_control(track, step, limited);
+    co_return co_await run_leaf(track, step, limited);
+}
+
+Task<Result<void>> JobRunner::run_leaf(Track& track, const ProgramStep& step, Cancel& cancel) {
+    MUSHER_CO_TRY(const Options options, step.options.render(track.look()));
     if (step.step->is_filter()) {
-        if (body_.path.empty()) {
-            co_return fail(Errc::usage, "this job carries no file for `" + current_ + "` to read");
+        if (track.body.path.empty()) {
+            co_return fail(Errc::usage,
+                           "this job carries no file for `" + track.place + "` to read");
         }
         MUSHER_CO_TRY(std::unique_ptr<Filter> filter, step.step->filter(options));
-        Pending pending{&step, std::move(filter)};
-        pending_.push_back(std::move(pending));
+        Track::Pending pending{&step, std::move(filter)};
+        track.pending.push_back(std::move(pending));
         co_return Result<void>();
     }
     const Instant began = around_.loop.clock().now();
-    story_.begin(current_);
-    MUSHER_CO_TRY(StepResult result, co_await execute(step, options, limited));
-    story_.tell("ran", current_, around_.loop.clock().now() - began,
-                result.receipt ? result.receipt->target : std::string());
-    if (in_sink_) passed_sinks_.push_back(current_);
-    co_return co_await record(step, std::move(result));
+    if (!track.again) story_.begin(track.place);
+    MUSHER_CO_TRY(StepResult result, co_await execute(track, step, options, cancel));
+    tell(track, "ran", around_.loop.clock().now() - began,
+         result.receipt ? result.receipt->target : std::string());
+    if (step.config->sink) passed_sinks_.push_back(step.config->id);
+    co_return co_await record(track, step, std::move(result));
 }
 
-Task<Result<StepResult>> JobRunner::execute(const ProgramStep& step, const Options& options,
-                                            Cancel& cancel) {
+Task<Result<StepResult>> JobRunner::execute(Track& track, const ProgramStep& step,
+                                            const Options& options, Cancel& cancel) {
+    if (step.config->sink) MUSHER_CO_DO(co_await store_pins(track));
     if (step.step->needs_scratch()) MUSHER_CO_DO(co_await ensure_scratch());
-    if (!pending_.empty() && step.step->uses_body()) {
-        if (fuses_into(step)) {
-            std::vector<std::unique_ptr<Filter>> filters = take_filters();
-            StepContext fused = context(step, cancel);
+    if (!track.pending.empty() && step.step->uses_body()) {
+        if (step.step->takes_filters() && step.last_reader) {
+            std::vector<std::string> ids;
+            std::vector<std::unique_ptr<Filter>> filters = track.take_filters(ids);
+            StepContext fused = context(track, step, cancel);
             MUSHER_CO_TRY(StepResult result,
                           co_await step.step->run_filtered(fused, options, filters));
-            note_filters(filters);
+            track.note_filters(ids, filters);
             co_return result;
         }
-        MUSHER_CO_DO(co_await materialize(cancel));
+        MUSHER_CO_DO(co_await materialize(track, cancel));
     }
-    StepContext plain = context(step, cancel);
+    StepContext plain = context(track, step, cancel);
     co_return co_await step.step->run(plain, options);
 }
 
-StepContext JobRunner::context(const ProgramStep& step, Cancel& cancel) {
+StepContext JobRunner::context(Track& track, const ProgramStep& step, Cancel& cancel) {
     return StepContext{
         around_.loop,
         cancel,
@@ -125,106 +139,80 @@ StepContext JobRunner::context(const ProgramStep& step, Cancel& cancel) {
         claim_.job.id,
         claim_.job.pipeline,
         step.config->id,
+        track.place,
         claim_.attempt,
-        body_,
+        track.body,
         scratch_,
         around_.connections,
         around_.pool,
-        [this](int percent, const std::string& text) {
-            progress_ = Json{{"step", current_}, {"percent", percent}, {"text", text}};
+        [this, &track](int percent, const std::string& text) {
+            progress_ = Json{{"step", track.place}, {"percent", percent}, {"text", text}};
         },
     };
 }
 
-bool JobRunner::fuses_into(const ProgramStep& sink) const {
-    if (!sink.step->takes_filters()) return false;
-    bool after = false;
-    for (const ProgramStep& other : program_.steps(claim_.job.on_failure)) {
-        if (after && (other.step->uses_body() || other.reads_results)) return false;
-        after = after || &other == &sink;
-    }
-    return true;
-}
-
-std::vector<std::unique_ptr<Filter>> JobRunner::take_filters() {
-    std::vector<std::unique_ptr<Filter>> filters;
-    fused_.clear();
-    for (Pending& pending : pending_) {
-        fused_.push_back(pending.step->config->id);
-        filters.push_back(std::move(pending.filter));
-    }
-    pending_.clear();
-    return filters;
-}
-
-void JobRunner::note_filters(const std::vector<std::unique_ptr<Filter>>& filters) {
-    for (std::size_t i = 0; i < filters.size(); ++i) outputs_[fused_[i]] = filters[i]->result();
-}
-
-Task<Result<void>> JobRunner::materialize(Cancel& cancel) {
+Task<Result<void>> JobRunner::materialize(Track& track, Cancel& cancel) {
     MUSHER_CO_DO(co_await ensure_scratch());
-    const bool was_in_sink = std::exchange(in_sink_, false);
-    std::vector<std::unique_ptr<Filter>> filters = take_filters();
+    const Track::Part part = std::exchange(track.part, Track::Part::step);
+    std::vector<std::string> ids;
+    std::vector<std::unique_ptr<Filter>> filters = track.take_filters(ids);
     const std::string target = scratch_ + "/body-" + std::to_string(++scratch_files_);
     const Instant began = around_.loop.clock().now();
     Chain chain(around_.loop, filters);
-    MUSHER_CO_TRY(const ChainResult made,
-                  co_await chain.file_to_file(body_.path, target, cancel, body_.identity));
-    note_filters(filters);
-    for (const std::string& id : fused_) {
-        story_.tell("ran", id, around_.loop.clock().now() - began, "");
+    MUSHER_CO_TRY(const ChainResult made, co_await chain.file_to_file(track.body.path, target,
+                                                                      cancel, track.body.identity));
+    track.note_filters(ids, filters);
+    const std::string place = track.place;
+    for (const std::string& id : ids) {
+        track.place = track.prefix + id;
+        tell(track, "ran", around_.loop.clock().now() - began, "");
     }
-    body_ = Body{target, made.bytes_out, made.sha256_out, {}};
-    in_sink_ = was_in_sink;
+    track.place = place;
+    track.body = Body{target, made.bytes_out, made.sha256_out, {}};
+    track.part = part;
     co_return Result<void>();
 }
 
-Task<Result<void>> JobRunner::record(const ProgramStep& step, StepResult result) {
-    outputs_[current_] = result.outputs;
-    if (!result.receipt) co_return Result<void>();
+Task<Result<void>> JobRunner::record(Track& track, const ProgramStep& step, StepResult result) {
+    Json& outputs = track.outputs()[step.config->id];
+    outputs = std::move(result.outputs);
+    if (!result.receipt) {
+        track.unproven = true;
+        co_return Result<void>();
+    }
     Receipt receipt = std::move(*result.receipt);
-    receipt.step = current_;
+    receipt.step = track.place;
     receipt.sink = step.config->kind;
     receipt.time_ms = around_.loop.clock().wall_ms();
-    outputs_[current_].update(receipt.to_json());
-    in_sink_ = false;  // from here on a fault is the queue's
+    outputs.update(receipt.to_json());
+    track.receipts.push_back(outputs);
+    track.part = Track::Part::queue;
     // kill -9 before this line: the sink's effect is repeated under the same job id.
-    for (int tries = 1;; ++tries) {
-        Result<void> stored =
-            co_await queue_.store_receipt(claim_.job.id, claim_.token, receipt, cancel_);
-        const bool away = !stored && stored.error().code == Errc::unavailable;
-        if (!away || cancel_.requested()) co_return stored;
-        // The effect is there: a queue that is away is waited for, rather than doing it again.
-        const Duration pause = backoff_delay(kReceiptPause, kLongestReceiptPause, tries);
-        const Result<void> slept = co_await around_.loop.timers().sleep(pause, cancel_);
-        if (!slept) co_return stored;
-    }
+    co_return co_await receipts_.store(std::move(receipt));
 }
 
-const Json* JobRunner::receipt_of(const std::string& step) const {
-    for (const Json& receipt : claim_.receipts) {
-        if (receipt.value("step", "") == step) return &receipt;
+Task<void> JobRunner::lay_blame(Track& track, const ProgramStep& step, const Error& error) {
+    if (track.blame) co_return;
+    Blame blame;
+    blame.place = track.prefix + step.config->id;
+    blame.queue = track.part == Track::Part::queue;
+    if (track.part == Track::Part::sink && info(error.code).fault == Fault::sink) {
+        const bool readable = co_await body_readable(track.body);
+        if (readable) blame.sink = step.config->id;
     }
-    return nullptr;
+    track.blame = std::move(blame);
 }
 
-Json JobRunner::bindings() const {
-    Json job{{"id", claim_.job.id},
-             {"attempt", claim_.attempt},
-             {"pipeline", claim_.job.pipeline},
-             {"error", nullptr}};
-    if (claim_.job.on_failure) {
-        job["error"] = claim_.job.failed.value("error", Json::object()).value("message", "");
-        job["failed"] = claim_.job.failed;
-    }
-    return make_bindings(around_, claim_.job.event, std::move(job), outputs_, body_);
-}
-
-Task<bool> JobRunner::body_readable() {
-    if (body_.path.empty()) co_return true;
-    auto check = [this] { return ::access(body_.path.c_str(), R_OK) == 0; };
+Task<bool> JobRunner::body_readable(const Body& body) {
+    if (body.path.empty()) co_return true;
+    auto check = [&body] { return ::access(body.path.c_str(), R_OK) == 0; };
     const bool readable = co_await offload(around_.loop, check);
     co_return readable;
+}
+
+void JobRunner::tell(const Track& track, std::string_view what, Duration took,
+                     const std::string& detail) {
+    if (!track.again) story_.tell(what, track.place, took, detail);
 }
 
 Task<Result<void>> JobRunner::ensure_scratch() {

@@ -5,69 +5,85 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/queue/job_queue.h"
-#include "pipelines/run/program.h"
+#include "pipelines/run/receipt_book.h"
 #include "pipelines/run/story.h"
-#include "pipelines/run/surroundings.h"
+#include "pipelines/run/track.h"
 
 namespace musher {
 
 struct RunReport {
-    Result<void> outcome;         // an error ends the attempt
+    Result<void> outcome;  // an error ends the attempt
     Json story = Json::array();
-    std::string failed_step;      // id of the step that failed
-    bool too_early = false;       // an alarm whose job may yet live: later, no try spent
-    bool sink_fault = false;      // the sink is broken, not the item: hold the pipeline
+    std::string failed_step;  // place of the step that failed
+    bool too_early = false;   // an alarm whose job may yet live: later, no try spent
+    std::string broken_sink;  // id of the sink that is broken, not the item: hold the pipeline
     std::vector<std::string> passed_sinks;  // ids of the sinks that took the job in this attempt
 };
 
-/// Lives in the frame that runs the job. Loop thread only.
+/// An interpreter over the tree of a Program's steps. Lives in the frame that runs the job. Loop
+/// thread only.
 class JobRunner {
   public:
+    /// `leave`: a stop has begun. A job that waits then requests its own `cancel`; others are given
+    /// the time to end.
     JobRunner(const Surroundings& around, const Program& program, JobQueue& queue,
-              const Claim& claim, Cancel& cancel, Json& progress);
+              const Claim& claim, Cancel& cancel, Cancel& leave, Json& progress);
 
     /// Runs steps in order; a receipt is stored before the next step runs. Leaves no scratch file
     /// behind; a kill -9 leaves the scratch folder, which the next start sweeps.
     Task<RunReport> run();
 
   private:
-    struct Pending {              // a filter step that waits for somebody to need the body
-        const ProgramStep* step;
-        std::unique_ptr<Filter> filter;
-    };
-    Task<Result<void>> run_steps();
-    Task<Result<void>> run_step(const ProgramStep& step);
-    Task<Result<StepResult>> execute(const ProgramStep& step, const Options& options,
+    using Steps = std::vector<ProgramStep>;
+    struct Branch;
+    struct Race;
+
+    Task<Result<void>> run_job(Track& track);
+    enum class Rest { flush, leave };  // what becomes of filters that pend at a list's end
+    /// After a fault `track.blame` says whose it is.
+    Task<Result<void>> run_list(Track& track, const Steps& steps, Rest rest, Cancel& cancel);
+    Task<Result<void>> run_step(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<Result<void>> run_leaf(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<Result<StepResult>> execute(Track& track, const ProgramStep& step, const Options& options,
                                      Cancel& cancel);
-    Task<Result<void>> materialize(Cancel& cancel);
-    Task<Result<void>> record(const ProgramStep& step, StepResult result);
+    Task<Result<void>> materialize(Track& track, Cancel& cancel);
+    Task<Result<void>> record(Track& track, const ProgramStep& step, StepResult result);
+    Task<void> lay_blame(Track& track, const ProgramStep& step, const Error& error);
+    Task<bool> body_readable(const Body& body);
     Task<Result<void>> ensure_scratch();
     Task<void> remove_scratch();
-    Task<bool> body_readable();
-    bool fuses_into(const ProgramStep& sink) const;
-    std::vector<std::unique_ptr<Filter>> take_filters();
-    void note_filters(const std::vector<std::unique_ptr<Filter>>& filters);
-    const Json* receipt_of(const std::string& step) const;
-    Json bindings() const;
-    StepContext context(const ProgramStep& step, Cancel& cancel);
+    StepContext context(Track& track, const ProgramStep& step, Cancel& cancel);
+    void tell(const Track& track, std::string_view what, Duration took, const std::string& detail);
+
+    // Control steps; job_flow.cpp and job_rounds.cpp.
+    Task<Result<void>> run_control(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<Result<void>> choose(Track& track, const ProgramStep& step, Cancel& cancel);
+    Result<const ProgramBranch*> pick(Track& track, const ProgramStep& step);
+    Task<Result<void>> parallel(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<void> run_branch(Branch& branch, Race& race);
+    Task<Result<void>> for_each(Track& track, const ProgramStep& step, Cancel& cancel);
+    Result<Json> list_of(Track& track, const ProgramStep& step);
+    Task<Result<void>> rounds(Track& track, const ProgramStep& step, const Json& items,
+                              Cancel& cancel);
+    Task<Result<void>> end_round(Track& track, const ProgramStep& step, std::string round);
+    Task<Result<void>> attempt(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<Result<void>> rescue(Track& track, const ProgramStep& step, Json failed, Cancel& cancel);
+    Task<Result<void>> wait(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<Result<bool>> look_once(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<Result<void>> store_pins(Track& track);
+    void recall(Track& track, const Steps& steps);
 
     const Surroundings& around_;
     const Program& program_;
-    JobQueue& queue_;
     const Claim& claim_;
     Cancel& cancel_;
+    Cancel& leave_;
     Json& progress_;
     Story story_;
-    Body body_;
+    ReceiptBook receipts_;
     std::string scratch_;
     bool scratch_made_ = false;
     int scratch_files_ = 0;
-    Json outputs_ = Json::object();
-    std::vector<Pending> pending_;
-    std::vector<std::string> fused_;   // ids of the filters that run now
-    std::string current_;         // id of the step that runs
-    bool in_sink_ = false;
     std::vector<std::string> passed_sinks_;
 };
 

@@ -39,6 +39,44 @@ bool names_results(const Value& value) {
 }
 
 Result<std::vector<ProgramStep>> compile_steps(const Sandbox& sandbox,
+                                               const std::vector<StepConfig>& configs);
+
+Result<std::vector<ProgramBranch>> compile_branches(const Sandbox& sandbox,
+                                                    const std::vector<StepBranch>& configs) {
+    std::vector<ProgramBranch> branches;
+    for (const StepBranch& config : configs) {
+        ProgramBranch& branch = branches.emplace_back();
+        branch.config = &config;
+        MUSHER_TRY(branch.when, compile_bare(sandbox, config.when));
+        MUSHER_TRY(branch.steps, compile_steps(sandbox, config.steps));
+    }
+    return branches;
+}
+
+bool any_uses_body(const ProgramStep& step) {
+    bool uses = step.step->uses_body();
+    for (const ProgramBranch& branch : step.branches) {
+        for (const ProgramStep& inside : branch.steps) uses = uses || inside.uses_body;
+    }
+    return uses;
+}
+
+/// A switch and a try hand the body on to what stands behind them; the others give back the one
+/// that they began with.
+bool hands_on(Control control) { return control == Control::choose || control == Control::attempt; }
+
+/// `later`: somebody behind the list reads the body or results.
+void mark_readers(std::vector<ProgramStep>& steps, bool later) {
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+        step->last_reader = !later;
+        for (ProgramBranch& branch : step->branches) {
+            mark_readers(branch.steps, later && hands_on(step->control()));
+        }
+        later = later || step->uses_body || step->reads_results;
+    }
+}
+
+Result<std::vector<ProgramStep>> compile_steps(const Sandbox& sandbox,
                                                const std::vector<StepConfig>& configs) {
     std::vector<ProgramStep> steps;
     for (const StepConfig& config : configs) {
@@ -46,16 +84,26 @@ Result<std::vector<ProgramStep>> compile_steps(const Sandbox& sandbox,
         ProgramStep& step = steps.emplace_back();
         step.config = &config;
         step.step = config.entry->make();
-        step.options = OptionsTemplate::compile(sandbox, config.entry->spec.options,
-                                                config.options, config.kind, problems);
+        step.options = OptionsTemplate::compile(sandbox, config.entry->spec.options, config.options,
+                                                config.kind, problems);
         MUSHER_DO(first_problem(problems));
         MUSHER_TRY(step.when, compile_bare(sandbox, config.when));
         step.reads_results =
             names_results(config.options) || (config.when && names_results(*config.when));
+        MUSHER_TRY(step.branches, compile_branches(sandbox, config.branches));
+        step.uses_body = any_uses_body(step);
     }
     return steps;
 }
 }  // namespace
+
+const std::vector<ProgramStep>& ProgramStep::inside(std::string_view option) const {
+    static const std::vector<ProgramStep> kNone;
+    for (const ProgramBranch& branch : branches) {
+        if (branch.config->option == option) return branch.steps;
+    }
+    return kNone;
+}
 
 Result<std::shared_ptr<const Program>> Program::compile(PipelineConfig config, int revision) {
     MUSHER_TRY(const Sandbox sandbox, LuaSandbox::create());
@@ -69,12 +117,13 @@ Result<std::shared_ptr<const Program>> Program::compile(PipelineConfig config, i
         MUSHER_TRY(program->key_, TextTemplate::compile(sandbox, own.key->text, own.key->at));
     }
     std::vector<Problem> problems;
-    program->source_options_ =
-        OptionsTemplate::compile(sandbox, own.source->spec.options, own.source_options,
-                                 own.source_kind, problems);
+    program->source_options_ = OptionsTemplate::compile(
+        sandbox, own.source->spec.options, own.source_options, own.source_kind, problems);
     MUSHER_DO(first_problem(problems));
     MUSHER_TRY(program->steps_, compile_steps(sandbox, own.steps));
     MUSHER_TRY(program->on_failure_, compile_steps(sandbox, own.on_failure));
+    mark_readers(program->steps_, false);
+    mark_readers(program->on_failure_, false);
     return std::shared_ptr<const Program>(std::move(program));
 }
 

@@ -10,12 +10,27 @@
 
 namespace musher {
 
+struct ProgramBranch;
+
 struct ProgramStep {
     const StepConfig* config = nullptr;  // points into the Program's own config
     std::unique_ptr<Step> step;
     OptionsTemplate options;
     std::optional<Expression> when;
-    bool reads_results = false;          // an expression of it may name body or steps
+    std::vector<ProgramBranch> branches;  // of control steps, as in the config
+    bool reads_results = false;  // an expression of it, or of a step inside, may name body or steps
+    bool uses_body = false;      // so does it, or a step inside
+    bool last_reader = false;    // nobody behind it looks at the body or at results
+
+    Control control() const { return config->entry->spec.control; }
+    /// Those of its option `steps`, `rescue`, …; none when it was left out.
+    const std::vector<ProgramStep>& inside(std::string_view option) const;
+};
+
+struct ProgramBranch {
+    const StepBranch* config = nullptr;
+    std::optional<Expression> when;  // of a case
+    std::vector<ProgramStep> steps;
 };
 
 /// Immutable and shared by all attempts that run on it. Loop thread only.

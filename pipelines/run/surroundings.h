@@ -29,6 +29,8 @@ struct Surroundings {
     std::string node;  // UUID of this state directory
 };
 
+/// The `body` of an expression.
+Json body_view(const Body& body);
 /// The Bindings of an expression: {event, job, steps, body, env, vars, now}.
 Json make_bindings(const Surroundings& around, const Event& event, Json job, Json steps,
                    const Body& body);

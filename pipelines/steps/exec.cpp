@@ -171,7 +171,7 @@ class Exec final : public Step {
                 const std::size_t end = std::min(text.find('\n', from), text.size());
                 log::info("exec.output", Json{{"pipeline", context.pipeline},
                                               {"job", context.job},
-                                              {"step", context.step},
+                                              {"step", context.place},
                                               {"stream", stream},
                                               {"line", text.substr(from, end - from)}});
                 from = end + 1;
@@ -261,7 +261,8 @@ const Spec& exec_spec() {
              .fallback = R"(["0"])"},
         },
         {{"exit_code", "0, or another of ok_codes", 0},
-         {"output", "with stdout: log, what it wrote", "done"}},
+         {"output", "with stdout: log, what it wrote", "done"},
+         {"*", "with stdout: json, what it wrote", nullptr}},
         R"(version: 1
 pipeline: thumbnails
 source: { hotfolder: { path: /srv/in, match: "*.jpg" } }

@@ -12,7 +12,7 @@ class LogStep final : public Step {
         if (log::enabled(level)) {
             const Json fields{{"pipeline", context.pipeline},
                               {"job", context.job},
-                              {"step", context.step},
+                              {"step", context.place},
                               {"message", options.text("message")}};
             log::write(level, "job.log", fields);
         }

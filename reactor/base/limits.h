@@ -27,6 +27,9 @@ inline constexpr std::size_t kSocketPath = 107;          // bytes of a unix sock
 inline constexpr std::size_t kPostgresNotifications = 4096;  // of one link, held for their reader
 inline constexpr std::size_t kResponseBytes = 1 << 20;  // of an HTTP answer kept as fields
 inline constexpr std::size_t kRowsBytes = 1 << 20;  // of a query's rows kept with the job
+inline constexpr std::size_t kRounds = 1000;          // of one for_each
+inline constexpr std::size_t kListBytes = 256 << 10;  // of its list, kept with the job as JSON
+inline constexpr int kStepDepth = 8;                  // nesting of steps in steps
 inline constexpr int kHops = 8;                          // a file's own output read as input
 inline constexpr int kStalls = 2;                        // lease losses before `poison`
 inline constexpr std::chrono::milliseconds kLoopCall{5};  // longest call on the loop

@@ -136,6 +136,11 @@ Json decode_absent(const Option& option, const Value& map, std::string_view what
 std::string_view type_name(OptionType type) { return kTypes[static_cast<std::size_t>(type)].name; }
 std::string_view type_word(OptionType type) { return kTypes[static_cast<std::size_t>(type)].word; }
 
+bool holds_steps(const Option& option) {
+    return option.type == OptionType::steps || option.type == OptionType::cases ||
+           option.type == OptionType::branches;
+}
+
 std::string range_text(const Option& option) {
     const auto shown = [&](std::int64_t bound) {
         if (option.type == OptionType::duration) return format_duration(milliseconds(bound));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "reactor/base/clock.h"
+#include "reactor/component/control.h"
 #include "reactor/component/value.h"
 
 namespace musher {
@@ -89,8 +90,11 @@ struct Spec {
     /// null where the table found a fault. Each names the option to blame in backticks, where there
     /// is one (`headers.X` for one of a map); what names a faulty option is not reported again.
     Faults (*check)(const Options& options) = nullptr;
+    Control control = Control::none;
 };
 
+/// Whether its value is steps, or lists of them.
+bool holds_steps(const Option& option);
 /// "from 0 to 9", "at least 100ms", …; "" for an option without bounds.
 std::string range_text(const Option& option);
 std::string_view type_name(OptionType type);  // "a duration", for messages

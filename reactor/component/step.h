@@ -48,10 +48,11 @@ struct StepContext {
     Loop& loop;
     Cancel& cancel;
     const Event& event;
-    const std::string& job;  // id: idempotence keys come from it
+    const std::string& job;  // id: idempotence keys come from it and from `place`
     const std::string& pipeline;
-    const std::string& step;  // id of this step
-    int attempt;              // from 1
+    const std::string& step;   // id of this step
+    const std::string& place;  // the same, but of this run alone: each[6].step inside a for_each
+    int attempt;               // from 1
     Body& body;
     const std::string& scratch;  // a folder of this attempt's own, removed after it
     const Connections& connections;

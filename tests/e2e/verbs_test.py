@@ -122,6 +122,32 @@ class WithoutMusherTest(unittest.TestCase):
             again = house.run("check")
             self.assertEqual((again.returncode, again.stderr), (0, ""), "its text is a pipeline")
 
+    def test_explain_tells_steps_in_steps(self):
+        steps = '''steps:
+  - switch:
+      cases:
+        - { when: event.size > 5, steps: [ log: large, checksum ] }
+        - { when: event.size > 3, steps: [] }
+      default:
+        - parallel: { branches: [ [ log: a ], [], [ { log: b, id: last } ] ] }
+  - for_each:
+      in: "{1, 2}"
+      steps:
+        - try: { steps: [ log: "${item}" ], rescue: [] }
+          timeout: 5s
+  - wait_for: { until: "true" }
+'''
+        head = "version: 1\nsource: { hotfolder: { path: {house}/in } }\n"
+        with House({"p": head + steps}) as house:
+            shown = house.run("explain", "p").stdout
+            for line in ("        - when: event.size > 5", "          steps: []", "          - []",
+                         "as: item  # default", "interval: 5s  # default", "id last", "timeout: 5s"):
+                self.assertIn(line.replace("event.size > 5", '"event.size > 5"'), shown)
+            house.write_pipeline("p", shown + "\nversion: 1\n")
+            again = house.run("check")
+            self.assertEqual((again.returncode, again.stderr), (0, ""), "its text is a pipeline")
+            self.assertEqual(house.run("explain", "p").stdout.count(", id "), shown.count(", id "))
+
     def test_no_musher_runs(self):
         with House({"p": PIPELINE}) as house:
             result = house.run("status")

@@ -49,7 +49,7 @@ class Delivering {
         const std::string job = "job-" + word;
         MUSHER_CO_TRY(const Options options, render(event));
         const auto progress = [](int, const std::string&) {};
-        StepContext context{loop_, cancel, event,       job,          pipeline_, id_,
+        StepContext context{loop_, cancel, event,       job,          pipeline_, id_,     id_,
                             1,     body,   dir_.path(), connections_, pool_,     progress};
         co_return co_await step_->run(context, options);
     }

@@ -142,7 +142,11 @@ const Spec kSwitch{ComponentKind::step,
                     {.name = "default", .type = Type::steps, .help = "steps otherwise"}},
                    {},
                    "version: 1\nsource: { timer: 1h }\nsteps:\n  - switch:\n      cases:\n"
-                   "        - { when: \"true\", steps: [ log: yes ] }\n"};
+                   "        - { when: \"true\", steps: [ log: yes ] }\n",
+                   Repeats::never,
+                   {},
+                   nullptr,
+                   Control::choose};
 
 const Spec kParallel{
     ComponentKind::step,
@@ -152,7 +156,11 @@ const Spec kParallel{
     {{.name = "branches", .type = Type::branches, .help = "lists of steps", .required = true}},
     {},
     "version: 1\nsource: { timer: 1h }\n"
-    "steps: [ parallel: { branches: [ [ log: a ], [ log: b ] ] } ]\n"};
+    "steps: [ parallel: { branches: [ [ log: a ], [ log: b ] ] } ]\n",
+    Repeats::never,
+    {},
+    nullptr,
+    Control::parallel};
 
 const Spec kForEach{
     ComponentKind::step,
@@ -164,7 +172,11 @@ const Spec kForEach{
      {.name = "steps", .type = Type::steps, .help = "steps", .required = true}},
     {},
     "version: 1\nsource: { timer: 1h }\n"
-    "steps: [ for_each: { in: \"{1, 2}\", steps: [ log: \"${item}\" ] } ]\n"};
+    "steps: [ for_each: { in: \"{1, 2}\", steps: [ log: \"${item}\" ] } ]\n",
+    Repeats::never,
+    {},
+    nullptr,
+    Control::for_each};
 
 const Spec kDirectory{
     ComponentKind::sink,

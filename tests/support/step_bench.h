@@ -94,7 +94,7 @@ class StepBench {
         const auto progress = [this](int percent, const std::string&) {
             percents.push_back(percent);
         };
-        return StepContext{loop_, cancel, event,    job,         pipeline, id,
+        return StepContext{loop_, cancel, event,    job,         pipeline, id,      id,
                            1,     body,   scratch_, connections, pool_,    progress};
     }
     Result<Options> render(const std::string& yaml) {

@@ -53,6 +53,10 @@ std::vector<Hostile> hostile_files() {
         {"many keys in one line", "{" + count(45'000, "key{}: 1, ") + "}", "too_many"},
         {"one long key", kHead + std::string(1'000, 'k') + ": 1\n" + kSteps, "unknown_key"},
         {"many steps", kHead + std::string("steps:\n") + repeat(20'000, "  - log: x\n"), ""},
+        {"many loops",
+         kHead + std::string("steps:\n") +
+             repeat(4'000, "  - for_each: { in: '{}', steps: [ log: x ] }\n"),
+         ""},
         {"many wrong steps", kHead + std::string("steps:\n") + repeat(30'000, "  - lgo: x\n"),
          "too_many"},
         {"endless loops",

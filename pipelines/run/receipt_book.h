@@ -1,0 +1,42 @@
+// ReceiptBook: the receipts of one job, from earlier attempts and of this one.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "pipelines/queue/job_queue.h"
+#include "reactor/loop/loop.h"
+
+namespace musher {
+
+/// A receipt's `step` is the place of what it proves: a step's id, `each[6].copy` inside the
+/// seventh round of a for_each. Beside those of sinks there are notes, which have the field `flow`:
+/// what a control step has decided (`route`, sink: switch), and rounds that have ended (`each[6]`).
+/// Loop thread only.
+class ReceiptBook {
+  public:
+    ReceiptBook(Loop& loop, JobQueue& queue, const Claim& claim, Cancel& cancel);
+
+    /// A sink's, of an earlier attempt; null when there is none.
+    const Json* find(const std::string& place) const;
+    /// The `flow` of a note that a control step of this kind left in an earlier attempt.
+    const Json* note(const std::string& place, std::string_view kind) const;
+    /// Those of sinks in places that begin so, in their order.
+    Json below(const std::string& prefix) const;
+    /// Waits for a queue that is away, as long as the job is ours to run.
+    Task<Result<void>> store(Receipt receipt);
+
+  private:
+    Loop& loop_;
+    JobQueue& queue_;
+    const Claim& claim_;
+    Cancel& cancel_;
+    std::map<std::string, const Json*> sinks_;
+    std::map<std::string, const Json*> notes_;
+};
+
+/// A receipt without a sink.
+Receipt flow_note(const Clock& clock, std::string place, std::string kind, std::string target,
+                  Json flow);
+
+}  // namespace musher
