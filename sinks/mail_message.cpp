@@ -1,6 +1,7 @@
 #include "sinks/mail_message.h"
 
 #include "reactor/base/text.h"
+#include "reactor/base/uuid.h"
 
 namespace musher {
 
@@ -39,7 +40,8 @@ SmtpMail MailMessage::compose() const {
         return mail;
     }
     // No line of quoted-printable can be it: there a = is followed by two hex digits or a break.
-    const std::string boundary = "=_musher_" + url_encode(id);
+    // It has 70 bytes at most, and ids of steps may be long.
+    const std::string boundary = "=_musher_" + uuid_of(id);
     mail.head += "Content-Type: multipart/mixed;\r\n boundary=\"" + boundary + "\"\r\n\r\n--" +
                  boundary + "\r\n" + text_part(text) + "\r\n--" + boundary +
                  "\r\nContent-Type: application/octet-stream\r\n"
