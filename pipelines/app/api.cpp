@@ -6,11 +6,13 @@
 
 namespace musher {
 
-/// `{}` in a path stands for one word. A path has one method; HEAD asks what GET asks.
+/// All that there is. `{name}` in a path stands for one word. A path has one method; HEAD asks what
+/// GET asks.
 struct Api::Route {
     std::string_view method;
     std::string_view path;
     Answer (Api::*answer)(const Call& call, Cancel& cancel);
+    Reply (Api::*reply)(const Call& call, Cancel& cancel) = nullptr;  // where `answer` is null
 };
 
 namespace {
@@ -43,14 +45,14 @@ std::string_view bearer_token(std::string_view authorization) {
     return token == std::string_view::npos ? std::string_view() : authorization.substr(token);
 }
 
-/// What stands for the `{}` of `pattern`; "" where there is none. Nothing when it does not match.
+/// What stands for the hole of `pattern`; "" where there is none. Nothing when it does not match.
 std::optional<std::string> match(std::string_view pattern, std::string_view path) {
-    const std::size_t hole = pattern.find("{}");
+    const std::size_t hole = pattern.find('{');
     if (hole == std::string_view::npos) {
         return pattern == path ? std::optional<std::string>("") : std::nullopt;
     }
     const std::string_view front = pattern.substr(0, hole);
-    const std::string_view back = pattern.substr(hole + 2);
+    const std::string_view back = pattern.substr(pattern.find('}') + 1);
     if (!path.starts_with(front) || !path.ends_with(back)) return std::nullopt;
     if (path.size() <= front.size() + back.size()) return std::nullopt;
     const std::string_view word =
@@ -104,21 +106,24 @@ int status_of(Errc code) {
 const std::vector<Api::Route>& Api::routes() {
     static const std::vector<Route> kRoutes = {
         {"GET", "/health", &Api::health},
+        {"GET", "/metrics", nullptr, &Api::metrics},
+        {"GET", "/api/v1", &Api::index},
+        {"GET", "/api/v1/events", nullptr, &Api::events},
         {"GET", "/api/v1/status", &Api::status},
         {"GET", "/api/v1/tasks", &Api::tasks},
         {"GET", "/api/v1/why", &Api::why},
-        {"GET", "/api/v1/pipelines/{}", &Api::get_pipeline},
-        {"POST", "/api/v1/pipelines/{}/pause", &Api::set_paused},
-        {"POST", "/api/v1/pipelines/{}/resume", &Api::set_paused},
-        {"POST", "/api/v1/pipelines/{}/rollback", &Api::rollback},
-        {"POST", "/api/v1/pipelines/{}/release", &Api::release},
-        {"POST", "/api/v1/pipelines/{}/purge", &Api::purge},
-        {"POST", "/api/v1/pipelines/{}/emit", &Api::emit},
+        {"GET", "/api/v1/pipelines/{pipeline}", &Api::get_pipeline},
+        {"POST", "/api/v1/pipelines/{pipeline}/pause", &Api::set_paused},
+        {"POST", "/api/v1/pipelines/{pipeline}/resume", &Api::set_paused},
+        {"POST", "/api/v1/pipelines/{pipeline}/rollback", &Api::rollback},
+        {"POST", "/api/v1/pipelines/{pipeline}/release", &Api::release},
+        {"POST", "/api/v1/pipelines/{pipeline}/purge", &Api::purge},
+        {"POST", "/api/v1/pipelines/{pipeline}/emit", &Api::emit},
         {"GET", "/api/v1/jobs", &Api::get_jobs},
-        {"GET", "/api/v1/jobs/{}", &Api::get_job},
-        {"POST", "/api/v1/jobs/{}/cancel", &Api::change_job},
-        {"POST", "/api/v1/jobs/{}/replay", &Api::change_job},
-        {"POST", "/api/v1/jobs/{}/retry", &Api::change_job},
+        {"GET", "/api/v1/jobs/{id}", &Api::get_job},
+        {"POST", "/api/v1/jobs/{id}/cancel", &Api::change_job},
+        {"POST", "/api/v1/jobs/{id}/replay", &Api::change_job},
+        {"POST", "/api/v1/jobs/{id}/retry", &Api::change_job},
     };
     return kRoutes;
 }
@@ -161,6 +166,25 @@ Task<ServerReply> Api::handle(ServerRequest request, Cancel& cancel) {
     co_return co_await respond(request, cancel);
 }
 
+Api::Reply Api::answer(const Route& route, const Call& call, Cancel& cancel) {
+    const auto reply = route.reply;
+    if (reply) co_return co_await (this->*reply)(call, cancel);
+    const auto answer = route.answer;
+    ServerReply whole;
+    MUSHER_CO_TRY(whole.body, co_await (this->*answer)(call, cancel));
+    if (answer == &Api::health && !flag_in(whole.body, "ok")) whole.status = 503;
+    co_return whole;
+}
+
+Api::Answer Api::index(const Call&, Cancel&) {
+    Json paths = Json::array();
+    for (const Route& route : routes()) {
+        paths.push_back(Json{{"method", route.method}, {"path", route.path}});
+    }
+    Json all{{"paths", std::move(paths)}};
+    co_return all;
+}
+
 Task<ServerReply> Api::respond(const ServerRequest& request, Cancel& cancel) {
     for (const Route& route : routes()) {
         const std::optional<std::string> name = match(route.path, request.path);
@@ -172,13 +196,9 @@ Task<ServerReply> Api::respond(const ServerRequest& request, Cancel& cancel) {
         if (!may) co_return refusal(status_of(may.error().code), may.error());
         const std::size_t word = route.path.rfind('/') + 1;
         const Call call{request, *name, std::string(route.path.substr(word))};
-        const auto answered = route.answer;
-        Result<Json> answer = co_await (this->*answered)(call, cancel);
-        if (!answer) co_return refusal(status_of(answer.error().code), answer.error());
-        ServerReply reply;
-        reply.body = std::move(*answer);
-        if (route.answer == &Api::health && !flag_in(reply.body, "ok")) reply.status = 503;
-        co_return reply;
+        Result<ServerReply> reply = co_await answer(route, call, cancel);
+        if (!reply) co_return refusal(status_of(reply.error().code), reply.error());
+        co_return std::move(*reply);
     }
     const Error none(Errc::not_found, "there is no " + request.path,
                      "see the API's paths in the manual");

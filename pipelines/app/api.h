@@ -13,7 +13,7 @@ namespace musher {
 /// Loop thread only; the Reactor outlives it.
 class Api {
   public:
-    explicit Api(Reactor& reactor) : reactor_(reactor) {}
+    Api(Loop& loop, Reactor& reactor) : loop_(loop), reactor_(reactor) {}
 
     /// Checks Host and token for TCP, finds the path, answers {error} in the contract's shape.
     Task<ServerReply> handle(ServerRequest request, Cancel& cancel);
@@ -27,14 +27,19 @@ class Api {
         std::string verb;  // the last word of the path
     };
     using Answer = Task<Result<Json>>;
+    using Reply = Task<Result<ServerReply>>;  // of what is not a JSON document
 
     static const std::vector<Route>& routes();
+    Reply answer(const Route& route, const Call& call, Cancel& cancel);
     Task<ServerReply> respond(const ServerRequest& request, Cancel& cancel);
     Result<void> known_host(const ServerRequest& request) const;
     Result<void> may_change(const ServerRequest& request) const;
 
     // api_answers.cpp
+    Answer index(const Call& call, Cancel& cancel);
     Answer health(const Call& call, Cancel& cancel);
+    Reply metrics(const Call& call, Cancel& cancel);
+    Reply events(const Call& call, Cancel& cancel);
     Answer status(const Call& call, Cancel& cancel);
     Answer tasks(const Call& call, Cancel& cancel);
     Answer why(const Call& call, Cancel& cancel);
@@ -48,6 +53,7 @@ class Api {
     Answer purge(const Call& call, Cancel& cancel);
     Answer emit(const Call& call, Cancel& cancel);
 
+    Loop& loop_;
     Reactor& reactor_;
 };
 

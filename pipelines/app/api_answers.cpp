@@ -5,8 +5,12 @@
 #include <charconv>
 
 #include "pipelines/app/api.h"
+#include "pipelines/app/event_stream.h"
+#include "pipelines/app/exposition.h"
+#include "pipelines/app/metrics.h"
 #include "pipelines/app/request_body.h"
 #include "reactor/base/text.h"
+#include "reactor/loop/offload.h"
 
 namespace musher {
 
@@ -58,9 +62,41 @@ Result<Place> find_place(const std::string& after, const std::vector<NamedQueue>
 }  // namespace
 
 Api::Answer Api::health(const Call&, Cancel&) {
-    const std::vector<std::string> reasons = reactor_.unhealthy();
-    Json health{{"ok", reasons.empty()}, {"reasons", reasons}};
-    co_return health;
+    co_return reactor_.health();
+}
+
+Api::Reply Api::metrics(const Call&, Cancel& cancel) {
+    const Measures measures = co_await reactor_.measures(cancel);
+    auto ask_system = [] { return process_stats(); };
+    const ProcessStats process = co_await offload(loop_, ask_system);
+    ServerReply reply;
+    reply.type = kExpositionType;
+    reply.body = metrics_text(measures, process, loop_);
+    co_return reply;
+}
+
+Api::Reply Api::events(const Call& call, Cancel&) {
+    const ServerRequest& request = call.request;
+    for (const auto& [name, value] : request.query) {
+        MUSHER_CO_DO(check_known(name, {"pipeline", "state", "after"}));
+    }
+    EventRing& ring = reactor_.events();
+    EventWish wish;
+    wish.pipeline = query(request, "pipeline");
+    if (!wish.pipeline.empty()) MUSHER_CO_DO(reactor_.check_pipeline(wish.pipeline));
+    wish.state = query(request, "state");
+    MUSHER_CO_DO(check_event_state(wish.state));
+    wish.after = query(request, "after");
+    if (!request.last_event_id.empty()) wish.after = request.last_event_id;
+    if (ring.listeners() >= kMostEventReaders) {
+        co_return fail(Errc::unavailable,
+                       fmt::format("{} readers listen already", kMostEventReaders),
+                       "close some: a browser's tab, musher tap");
+    }
+    ServerReply reply;
+    reply.type = "text/event-stream";
+    reply.stream = std::make_shared<EventStream>(loop_, ring, std::move(wish));
+    co_return reply;
 }
 
 Api::Answer Api::status(const Call&, Cancel& cancel) { co_return co_await reactor_.status(cancel); }

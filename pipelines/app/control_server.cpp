@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t kBodyBytes = 1 << 20;
 constexpr Duration kDeadline = std::chrono::seconds(30);
 constexpr unsigned kIdleSeconds = 60;
+constexpr std::size_t kPieceBytes = 1 << 14;
+constexpr int kLastTurns = 16;
 }  // namespace
 
 /// One request, from its first header to its answer.
@@ -49,6 +51,7 @@ struct ControlServer::Callbacks {
             made->request.local = server->local_;
             made->request.host = header(connection, "Host");
             made->request.authorization = header(connection, "Authorization");
+            made->request.last_event_id = header(connection, "Last-Event-ID");
             MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_query,
                                       &made->request.query);
             *state = made;
@@ -73,14 +76,36 @@ struct ControlServer::Callbacks {
         return answer(*pending);
     }
 
-    static MHD_Result answer(const Pending& pending) {
-        std::string text =
-            pending.reply.body.is_string()
-                ? pending.reply.body.get<std::string>()
-                : pending.reply.body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    static MHD_Response* whole(const Json& body) {
+        std::string text = body.is_string() ? body.get<std::string>() : to_line(body) + "\n";
+        return MHD_create_response_from_buffer(text.size(), text.data(), MHD_RESPMEM_MUST_COPY);
+    }
+
+    static ssize_t on_read(void* self, std::uint64_t, char* into, std::size_t most) {
+        auto* pending = static_cast<Pending*>(self);
+        if (pending->server->stop_.requested()) pending->reply.stream->end();
+        const std::size_t size = pending->reply.stream->read(into, most);
+        if (size > 0) return static_cast<ssize_t>(size);
+        if (pending->reply.stream->ended()) return MHD_CONTENT_READER_END_OF_STREAM;
+        pending->suspended = true;
+        MHD_suspend_connection(pending->connection);
+        return 0;
+    }
+
+    static MHD_Response* flowing(Pending& pending) {
+        ControlServer* server = pending.server;
+        server->streams_.insert(&pending);
+        Pending* one = &pending;
+        pending.reply.stream->on_more = [server, one] { server->resume(*one); };
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kPieceBytes, &on_read, one,
+                                                 nullptr);
+    }
+
+    static MHD_Result answer(Pending& pending) {
         MHD_Response* response =
-            MHD_create_response_from_buffer(text.size(), text.data(), MHD_RESPMEM_MUST_COPY);
-        MHD_add_response_header(response, "Content-Type", "application/json");
+            pending.reply.stream ? flowing(pending) : whole(pending.reply.body);
+        const std::string type(pending.reply.type);
+        MHD_add_response_header(response, "Content-Type", type.c_str());
         MHD_add_response_header(response, "Cache-Control", "no-store");
         if (!pending.reply.allow.empty()) {
             MHD_add_response_header(response, "Allow", pending.reply.allow.c_str());
@@ -92,7 +117,9 @@ struct ControlServer::Callbacks {
     }
 
     static void on_completed(void*, MHD_Connection*, void** state, MHD_RequestTerminationCode) {
-        delete static_cast<Pending*>(*state);
+        auto* pending = static_cast<Pending*>(*state);
+        if (pending) pending->server->streams_.erase(pending);
+        delete pending;
         *state = nullptr;
     }
 };
@@ -146,6 +173,12 @@ void ControlServer::admit(Pending& pending) {
         pending.answered = true;
         return;
     }
+    if (stop_.requested()) {  // nobody may be suspended when libmicrohttpd stops
+        pending.reply.status = 503;
+        pending.reply.body = Json{{"error", to_json(Error(Errc::unavailable, "musher stops"))}};
+        pending.answered = true;
+        return;
+    }
     scope_.spawn(pending.request.path, serve(pending));
 }
 
@@ -156,7 +189,11 @@ Task<void> ControlServer::serve(Pending& pending) {
     pending.reply = co_await respond_(std::move(request), limited);
     pending.answered = true;
     // A suspended connection stays until it is resumed, so `pending` does too.
-    if (!pending.suspended) co_return;
+    resume(pending);
+}
+
+void ControlServer::resume(Pending& pending) {
+    if (!std::exchange(pending.suspended, false)) return;
     MHD_resume_connection(pending.connection);
     // Its descriptor may stay silent: libmicrohttpd goes on only when it is run.
     alarm_.arm(milliseconds(0), [this] { turn(); });
@@ -165,7 +202,13 @@ Task<void> ControlServer::serve(Pending& pending) {
 Task<void> ControlServer::stop() {
     stop_.request();
     co_await scope_.join();
+    for (Pending* one : streams_) {
+        one->reply.stream->end();
+        resume(*one);
+    }
     turn();  // sends the last answers
+    // A reader that does not take its last piece is left behind.
+    for (int turns = 0; turns < kLastTurns && !streams_.empty(); ++turns) turn();
     alarm_.disarm();
     poll_.reset();
     MHD_stop_daemon(daemon_);

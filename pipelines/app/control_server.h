@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "reactor/base/fd.h"
@@ -24,11 +25,30 @@ struct ServerRequest {
     bool local = false;     // over the control socket: whoever may open it may do anything
     std::string host;       // Host header
     std::string authorization;
+    std::string last_event_id;
 };
+
+/// The body of an answer that goes on for as long as somebody reads. Asked for the next piece when
+/// the reader has taken the last one: who reads slowly makes nothing pile up. Loop thread only.
+class ReplyStream {
+  public:
+    virtual ~ReplyStream() = default;
+    /// Puts up to `most` bytes into `into`. 0: the end, or nothing just now; then on_more() is
+    /// called when there is something.
+    virtual std::size_t read(char* into, std::size_t most) = 0;
+    virtual bool ended() const = 0;
+    /// The server stops: what read() gives from now on comes to an end.
+    virtual void end() = 0;
+
+    std::function<void()> on_more;  // the server's; to be called from outside read() and end()
+};
+
 struct ServerReply {
     int status = 200;
-    Json body = Json::object();
-    std::string allow = {};  // methods, with status 405
+    Json body = Json::object();  // a string is sent as it is
+    std::string allow = {};      // methods, with status 405
+    std::string_view type = "application/json";
+    std::shared_ptr<ReplyStream> stream = {};  // instead of `body`
 };
 
 /// One listening socket. Loop thread only.
@@ -49,6 +69,7 @@ class ControlServer {
     ControlServer(Loop& loop, bool local, Respond respond);
     void turn();
     void admit(Pending& pending);
+    void resume(Pending& pending);
     Task<void> serve(Pending& pending);
 
     Loop& loop_;
@@ -60,6 +81,7 @@ class ControlServer {
     Cancel stop_;
     Scope scope_;
     bool turning_ = false;
+    std::set<Pending*> streams_;  // answers that go on
 };
 
 /// A listening unix socket with mode 0660; a dead process' socket is replaced, a living one is

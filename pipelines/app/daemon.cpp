@@ -94,8 +94,8 @@ class Servers {
         } while (to != wanted_);
         moving_ = false;
     }
-    /// Whether it listens where it was told to the last time.
-    bool works() const { return works_; }
+    /// Why it does not listen where it was told to the last time; empty: it does.
+    const std::string& trouble() const { return trouble_; }
     Task<void> stop() {
         if (local_) co_await local_->stop();
         if (remote_) co_await remote_->stop();
@@ -104,7 +104,7 @@ class Servers {
   private:
     /// On error it listens where it did, if it still can.
     Task<void> move(std::string to) {
-        works_ = true;
+        trouble_.clear();
         if (to == listens_) co_return;
         std::unique_ptr<ControlServer> old = std::move(remote_);
         Result<void> moved = listen(to);
@@ -115,8 +115,8 @@ class Servers {
             moved = listen(to);
             if (!moved) static_cast<void>(listen(std::string(listens_)).has_value());
         }
-        works_ = moved.has_value();
         if (!moved) {
+            trouble_ = moved.error().text();
             if (old) remote_ = std::move(old);
             log::error(
                 "http.not_moved",
@@ -147,24 +147,24 @@ class Servers {
     std::unique_ptr<ControlServer> local_, remote_;
     std::string listens_;
     std::string wanted_;
-    bool works_ = true;
+    std::string trouble_;
     bool moving_ = false;
 };
 
-/// The log of an edited musher.yml, or its file anew after a rotation.
-bool reopen_log(const DaemonConfig& config) {
+/// The log of an edited musher.yml, or its file anew after a rotation; why not.
+std::string reopen_log(const DaemonConfig& config) {
     const Result<log::Level> level = log::parse_level(config.log_level);
-    if (!level) return false;
+    if (!level) return level.error().text();
     const Result<void> opened = log::open(config.log_to, *level);
-    if (opened) return true;
+    if (opened) return "";
     log::error("log.not_opened", Json{{"to", config.log_to}, {"reason", opened.error().text()}});
-    return false;
+    return opened.error().text();
 }
 
 Task<void> take_settings(Reactor& reactor, Servers& servers) {
     reactor.applied("log", reopen_log(reactor.daemon()));
     co_await servers.follow(reactor.daemon().http_listen);
-    reactor.applied("http.listen", servers.works());
+    reactor.applied("http.listen", servers.trouble());
 }
 
 Task<void> leave(Scope& moves, Servers& servers) {
@@ -192,7 +192,7 @@ Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
         stop.request();
     });
     const Heartbeat heartbeat(loop);
-    Api api(reactor);
+    Api api(loop, reactor);
     Servers servers(loop, api);
     Scope moves("http", loop.ready(), loop.clock(), &loop.root());
     Result<void> opened;

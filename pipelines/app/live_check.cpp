@@ -10,6 +10,7 @@
 #include "pipelines/config/problems.h"
 #include "pipelines/run/probe.h"
 #include "reactor/drivers/atomic_file.h"
+#include "reactor/drivers/postgres.h"
 #include "reactor/drivers/redis_dial.h"
 #include "reactor/drivers/smtp.h"
 #include "reactor/loop/offload.h"
@@ -83,7 +84,9 @@ class LiveCheck {
     Task<void> connections(const PipelineConfig& pipeline);
     Task<void> redis(RedisTarget target, Position at, const char* code);
     Task<void> smtp(SmtpTarget target, Position at);
+    Task<void> postgres(Use use, PostgresTarget target);
     Task<void> folder(std::string path, Position at);
+    std::string kind_of(const Use& use) const;
     void blame(const Position& at, const char* code, const Error& error) {
         add_error(read_.problems, at, code, error.text(), error.hint);
     }
@@ -161,20 +164,27 @@ Task<void> LiveCheck::folder(std::string path, Position at) {
 }
 
 Task<void> LiveCheck::connections(const PipelineConfig& pipeline) {
-    std::vector<Use> uses;
-    add_uses(pipeline.source->spec.options, pipeline.source_options, uses);
+    std::vector<Use> of_source;
+    add_uses(pipeline.source->spec.options, pipeline.source_options, of_source);
+    for (const Use& use : of_source) {
+        // Such a source has tried it, and says more of what is wrong.
+        if (kind_of(use) == "postgres") asked_.insert("connection " + use.connection);
+    }
+    std::vector<Use> uses = of_source;
     add_uses(pipeline.steps, uses);
     add_uses(pipeline.on_failure, uses);
     for (const Use& use : uses) {
-        const auto named = read_.daemon.connections.find(use.connection);
-        if (named == read_.daemon.connections.end()) continue;
-        if (!asked_.insert("connection " + use.connection).second) continue;
-        const Connection& connection = named->second;
-        if (connection.kind == "redis") {
-            const auto target = RedisTarget::from_options(connection.options);
+        const std::string kind = kind_of(use);
+        if (kind.empty() || !asked_.insert("connection " + use.connection).second) continue;
+        const Json& options = read_.daemon.connections.find(use.connection)->second.options;
+        if (kind == "redis") {
+            const auto target = RedisTarget::from_options(options);
             if (target) co_await redis(*target, use.at, "connection_away");
-        } else if (connection.kind == "smtp") {
-            const auto target = SmtpTarget::from_options(connection.options);
+        } else if (kind == "postgres") {
+            const auto target = PostgresTarget::from_options(options);
+            if (target) co_await postgres(use, *target);
+        } else if (kind == "smtp") {
+            const auto target = SmtpTarget::from_options(options);
             if (target) co_await smtp(*target, use.at);
         }
     }
@@ -192,6 +202,28 @@ Task<void> LiveCheck::smtp(SmtpTarget target, Position at) {
     }
     if (error.hint.empty()) error.hint = "check that the server runs and can be reached from here";
     blame(at, "connection_away", error);
+}
+
+/// Of the connection that it names; "" for none.
+std::string LiveCheck::kind_of(const Use& use) const {
+    const auto named = read_.daemon.connections.find(use.connection);
+    return named == read_.daemon.connections.end() ? "" : named->second.kind;
+}
+
+Task<void> LiveCheck::postgres(Use use, PostgresTarget target) {
+    Cancel patience;
+    const Deadline limit(loop_.timers(), patience, kPatience);
+    Postgres server(loop_, std::move(target));
+    const PostgresStatement question("SELECT 1");
+    const Result<PostgresResult> answer = co_await server.query(question, patience);
+    const std::string trouble = server.trouble();
+    co_await server.close();
+    if (answer) co_return;
+    Error error = answer.error();
+    // The deadline knows less than the last try.
+    if (error.code == Errc::timeout && !trouble.empty()) error.message = trouble;
+    if (error.hint.empty()) error.hint = "check that the server runs and can be reached from here";
+    blame(use.at, "connection_away", std::move(error).within("connection " + use.connection));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ Task<void> serve(Api& api, ServerRequest request, Cancel& cancel, ServerReply& r
 Task<void> answer_call(Loop& loop, Configuration configuration, const ApiCall& call,
                        Result<Json>& answer) {
     Reactor reactor(loop, std::move(configuration));
-    Api api(reactor);
+    Api api(loop, reactor);
     Cancel never;
     ServerRequest request;
     request.method = call.method;

@@ -41,7 +41,7 @@ class QueueServer {
     /// Without secrets.
     const std::string& shown_url() const { return shown_url_; }
     /// Why the server cannot be used just now; empty while it can, and before the first try ended.
-    std::string trouble() const { return redis_ ? redis_->status().last_error.text() : ""; }
+    std::string trouble() const { return redis_ ? redis_->trouble() : ""; }
 
   private:
     Task<Result<RedisTarget>> find_target(Cancel& stop);

@@ -19,11 +19,12 @@ constexpr Duration kFlush = std::chrono::seconds(5);  // for the last acks, afte
 }  // namespace
 
 Dispatcher::Dispatcher(const Surroundings& around, const std::shared_ptr<const Program>& program,
-                       JobQueue& queue, Scope* parent,
+                       JobQueue& queue, Tally& tally, Scope* parent,
                        std::function<void(std::vector<Settlement>)> settled)
     : around_(around),
       program_(program),
       queue_(queue),
+      tally_(tally),
       settled_(std::move(settled)),
       hold_(around.loop.clock(), queue.name()),
       scope_(queue.name(), around.loop.ready(), around.loop.clock(), parent),
@@ -222,7 +223,7 @@ void Dispatcher::take_reaped(Reaped reaped) {
     std::vector<Settlement> batch;
     for (JobRow& row : reaped.ended) {
         log::warning("job.dead", Json{{"job", row.job.id}, {"state", state_name(row.state)}});
-        counters_.dead += row.state == JobState::dead ? 1 : 0;
+        tally_.ended(row.job, row.attempt, row.state, "", "");
         batch.push_back(settlement_of(std::move(row)));
     }
     settle(std::move(batch));
@@ -233,8 +234,9 @@ void Dispatcher::take_acks(const std::vector<AckCode>& codes) {
     for (std::size_t i = 0; i < codes.size(); ++i) {
         // `gone` is our own ack whose answer was lost; a stolen job is its new holder's to settle.
         if (codes[i] == AckCode::stolen) continue;
-        ++counters_.done;
-        batch.push_back(std::move(ended_[i]));
+        Ended& ended = ended_[i];
+        tally_.done(acks_[i].id, ended.attempt, ended.told.event);
+        batch.push_back(std::move(ended.told));
     }
     const auto taken = static_cast<std::ptrdiff_t>(codes.size());
     acks_.erase(acks_.begin(), acks_.begin() + taken);
@@ -286,6 +288,7 @@ bool Dispatcher::start_ready() {
         }
         current->running = true;
         ++running_;
+        tally_.started(current->claim);
         scope_.spawn(current->claim.job.id, run_job(current));
     }
     return false;

@@ -13,6 +13,7 @@
 #include "pipelines/run/job_runner.h"
 #include "pipelines/run/program.h"
 #include "pipelines/run/surroundings.h"
+#include "pipelines/run/tally.h"
 #include "reactor/base/backoff.h"
 
 namespace musher {
@@ -20,12 +21,9 @@ namespace musher {
 /// One per pipeline. Loop thread only.
 class Dispatcher {
   public:
-    struct Counters {
-        std::uint64_t done = 0, retried = 0, dead = 0, cancelled = 0;
-    };
     /// `settled` gets what ended, in batches, after the queue has recorded it.
     Dispatcher(const Surroundings& around, const std::shared_ptr<const Program>& program,
-               JobQueue& queue, Scope* parent,
+               JobQueue& queue, Tally& tally, Scope* parent,
                std::function<void(std::vector<Settlement>)> settled);
     ~Dispatcher();
 
@@ -42,7 +40,6 @@ class Dispatcher {
     void tick();
 
     const Hold& hold() const { return hold_; }
-    const Counters& counters() const { return counters_; }
     std::size_t running() const { return running_; }
     /// Claimed in advance: leased like those that run, but waiting for one of them to end.
     std::size_t prefetched() const;
@@ -54,6 +51,10 @@ class Dispatcher {
 
   private:
     struct Slot;
+    struct Ended {
+        Settlement told;
+        int attempt;
+    };
     using Slots = std::list<Slot>;
 
     // the pump (dispatcher.cpp)
@@ -96,18 +97,18 @@ class Dispatcher {
     const Surroundings& around_;
     const std::shared_ptr<const Program>& program_;
     JobQueue& queue_;
+    Tally& tally_;
     std::function<void(std::vector<Settlement>)> settled_;
     Hold hold_;
     std::map<std::string, std::uint64_t> passes_;   // by sink: how many jobs went through
     std::map<std::string, std::uint64_t> blamers_;  // jobs that found one broken: its passes then
-    Counters counters_;
     Scope scope_;
     Cancel jobs_;  // parent of every job's Cancel
     Cancel leave_;  // a stop has begun: what waits for something goes back at once
     Slots slots_;  // claimed: waiting to start or running
     std::size_t running_ = 0;
-    std::vector<Ack> acks_;          // done, not yet told to the queue
-    std::vector<Settlement> ended_;  // one for each of acks_, in their order
+    std::vector<Ack> acks_;     // done, not yet told to the queue
+    std::vector<Ended> ended_;  // one for each of acks_, in their order
     std::size_t settling_ = 0;
     std::deque<Instant> finished_;  // of the last 20 ms
     Waiters turn_;

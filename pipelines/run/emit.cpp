@@ -133,9 +133,10 @@ Task<Result<Json>> admit_by_hand(Pipeline& pipeline, Event event, Cancel& cancel
     }
     const std::string id = job->id;
     const std::string dedupe = job->dedupe;
-    std::vector<Job> one{std::move(*job)};
+    std::vector<Job> one{*job};
     MUSHER_CO_TRY(const std::vector<PutCode> codes,
                   co_await pipeline.queue().put(std::move(one), cancel));
+    pipeline.tally().put(*job, codes.front());
     if (codes.front() == PutCode::full) {
         co_return fail(Errc::unavailable, "the queue of " + pipeline.name() + " is full",
                        "wait until jobs are done, or raise limits.waiting");

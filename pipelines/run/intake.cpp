@@ -47,10 +47,11 @@ Result<Wishes> evaluate(const Program& program, const Bindings& view) {
 }  // namespace
 
 Intake::Intake(const Surroundings& around, const std::shared_ptr<const Program>& program,
-               JobQueue& queue, Listener listener)
+               JobQueue& queue, Tally& tally, Listener listener)
     : around_(around),
       program_(program),
       queue_(queue),
+      tally_(tally),
       listener_(std::move(listener)),
       channel_(around.loop.ready(), most_under_way(program->config().limits.waiting)),
       room_(around.loop.ready()),
@@ -138,8 +139,10 @@ Task<void> Intake::admit(std::vector<Delivery> batch, Cancel& stop) {
         Result<std::optional<Job>> job =
             make_job(std::move(delivery.event), delivery.dedupe, delivery.fault);
         if (!job) {
+            tally_.rejected();
             delivery.ticket->rejected(job.error());
         } else if (!*job) {
+            tally_.unwanted();
             delivery.ticket->accepted(Admission::unwanted);
         } else {
             waiting.push_back(Waiting{std::move(**job), std::move(delivery.ticket)});
@@ -150,7 +153,10 @@ Task<void> Intake::admit(std::vector<Delivery> batch, Cancel& stop) {
         if (stop.requested() && tries > 0) break;
         waiting = co_await store(std::move(waiting), stop);
     }
-    for (Waiting& left : waiting) left.ticket->rejected(stop.error());
+    for (Waiting& left : waiting) {
+        tally_.rejected();
+        left.ticket->rejected(stop.error());
+    }
     trouble_.clear();
     set_full(false);
 }
@@ -175,6 +181,7 @@ Task<std::vector<Intake::Waiting>> Intake::store(std::vector<Waiting> waiting, C
     std::vector<Waiting> left;
     bool stored = false;
     for (std::size_t i = 0; i < waiting.size(); ++i) {
+        tally_.put(waiting[i].job, (*codes)[i]);
         if ((*codes)[i] == PutCode::full) {
             left.push_back(std::move(waiting[i]));
             continue;

@@ -8,6 +8,7 @@
 #include "pipelines/queue/job_queue.h"
 #include "pipelines/run/program.h"
 #include "pipelines/run/surroundings.h"
+#include "pipelines/run/tally.h"
 #include "reactor/task/channel.h"
 
 namespace musher {
@@ -21,7 +22,7 @@ class Intake {
     };
     /// `program` is read anew for each batch.
     Intake(const Surroundings& around, const std::shared_ptr<const Program>& program,
-           JobQueue& queue, Listener listener);
+           JobQueue& queue, Tally& tally, Listener listener);
 
     /// Where the source sends; full means: wait.
     Channel<Delivery>& channel() { return channel_; }
@@ -55,6 +56,7 @@ class Intake {
     const Surroundings& around_;
     const std::shared_ptr<const Program>& program_;
     JobQueue& queue_;
+    Tally& tally_;
     Listener listener_;
     Channel<Delivery> channel_;
     Waiters room_;

@@ -22,8 +22,10 @@ constexpr std::size_t kMostBlamers = 1024;
 Task<void> Dispatcher::run_job(Slots::iterator slot) {
     // The revision of now, kept until the attempt ends.
     const std::shared_ptr<const Program> program = program_;
+    const Instant began = around_.loop.clock().now();
     RunReport report = co_await attempt(*slot, *program);
     --running_;
+    tally_.ran(around_.loop.clock().now() - began);
     if (slot->stolen) {
         log::warning("job.stolen", Json{{"job", slot->claim.job.id}});
     } else if (report.outcome) {
@@ -77,8 +79,9 @@ void Dispatcher::finish(Slot& slot, RunReport report) {
     }
     Story::close(around_, claim, "DONE");
     acks_.push_back(Ack{claim.job.id, claim.token, std::move(report.story)});
-    Settlement& ended = ended_.emplace_back();
-    ended.event = std::move(claim.job.event);
+    Ended& ended = ended_.emplace_back();
+    ended.told.event = std::move(claim.job.event);
+    ended.attempt = claim.attempt;
 }
 
 Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Program& program) {
@@ -96,7 +99,9 @@ Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Pr
     end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
     const std::string& sink = report.broken_sink;
     if (!sink.empty() && !slot.cancelled && sink_is_broken(end.id, sink)) {
+        const bool held = hold_.active();
         hold_.fault(sink, error);
+        if (!held) tally_.held(sink, error.text());
         end.retry = true;
         end.spends_try = false;
         end.story.back()["what"] = "held";
@@ -131,7 +136,7 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
         if (raised) goes_on = co_await queue_.fail(end, never);
         if (goes_on) {
             if (*goes_on) {
-                counters_.retried += end.spends_try ? 1 : 0;
+                tally_.delayed(slot.claim, end.spends_try, report.failed_step, error);
                 next_due_ = std::min(next_due_, around_.loop.clock().now() + end.delay);
             }
             if (!*goes_on) {
@@ -177,21 +182,18 @@ Task<Result<void>> Dispatcher::raise_on_failure(const Job& job, const Error& err
     alarm.created_ms = around_.loop.clock().wall_ms();
     alarm.due_ms =
         alarm.created_ms + std::chrono::duration_cast<milliseconds>(kParentDelay).count();
-    std::vector<Job> one{std::move(alarm)};
+    std::vector<Job> one{alarm};
     Cancel never;
     // The same id every time: a second try, or a second death after a replay, adds nothing.
     const Result<std::vector<PutCode>> put = co_await queue_.put(std::move(one), never);
     if (!put) co_return fail(put.error());
+    tally_.put(alarm, put->front());
     next_due_ = std::min(next_due_, around_.loop.clock().now() + kParentDelay);
     co_return Result<void>();
 }
 
 Task<void> Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) {
-    if (end.state == JobState::cancelled) {
-        ++counters_.cancelled;
-    } else {
-        ++counters_.dead;
-    }
+    tally_.ended(slot.claim.job, slot.claim.attempt, end.state, end.step, end.error.text());
     std::vector<Settlement> batch;
     Cancel never;
     Result<JobRow> told = co_await queue_.show(end.id, never);
@@ -227,6 +229,7 @@ bool Dispatcher::sink_is_broken(const std::string& job, const std::string& sink)
 void Dispatcher::sinks_passed(const RunReport& report) {
     for (const std::string& sink : report.passed_sinks) ++passes_[sink];
     if (!hold_.lift(report.passed_sinks)) return;
+    tally_.recovered(hold_.sink());
     std::vector<std::string> ids;
     for (const auto& [id, passes] : blamers_) ids.push_back(id);
     scope_.spawn("hasten", hasten(std::move(ids)));
@@ -251,6 +254,7 @@ Task<void> Dispatcher::release(Slot& slot, Duration delay) {
     for (int tries = 0;; ++tries) {
         const Result<void> released =
             co_await queue_.release(slot.claim.job.id, slot.claim.token, later, never);
+        if (released) tally_.released(slot.claim);
         if (released) co_return;
         const bool once_more = co_await again(tries, released.error());
         if (!once_more) co_return;

@@ -26,14 +26,15 @@ Task<Result<Settlement>> QueueLedger::settlement(std::string id, Cancel& cancel)
 }
 
 Pipeline::Pipeline(const Surroundings& around, std::shared_ptr<const Program> program,
-                   std::unique_ptr<JobQueue> queue, Scope* parent)
+                   std::unique_ptr<JobQueue> queue, Tally& tally, Scope* parent)
     : around_(around),
       program_(std::move(program)),
       queue_(std::move(queue)),
+      tally_(tally),
       ledger_(*queue_),
-      intake_(around, program_, *queue_,
+      intake_(around, program_, *queue_, tally,
               Intake::Listener{[this] { dispatcher_.wake(); }, [this] { steer_source(); }}),
-      dispatcher_(around, program_, *queue_, parent,
+      dispatcher_(around, program_, *queue_, tally, parent,
                   [this](std::vector<Settlement> batch) { settled(std::move(batch)); }),
       scope_(program_->config().name, around.loop.ready(), around.loop.clock(), parent),
       settler_(around.loop, program_, source_, *queue_,
@@ -224,6 +225,7 @@ Task<void> Pipeline::read_pause(Cancel& stop) {
 void Pipeline::follow_pause(bool paused) {
     if (paused == paused_) return;
     paused_ = paused;
+    tally_.paused(paused);
     steer_source();
     if (!paused) dispatcher_.wake();
 }

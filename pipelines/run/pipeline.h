@@ -27,7 +27,7 @@ class QueueLedger final : public Ledger {
 class Pipeline {
   public:
     Pipeline(const Surroundings& around, std::shared_ptr<const Program> program,
-             std::unique_ptr<JobQueue> queue, Scope* parent);
+             std::unique_ptr<JobQueue> queue, Tally& tally, Scope* parent);
     ~Pipeline();
 
     /// Builds the source; touches nothing outside. `usage` when its options contradict.
@@ -56,6 +56,7 @@ class Pipeline {
     JobQueue& queue() { return *queue_; }
     Intake& intake() { return intake_; }
     Dispatcher& dispatcher() { return dispatcher_; }
+    Tally& tally() { return tally_; }
     /// Hold it for the length of a question: an edit may replace it.
     std::shared_ptr<Source> source() const { return source_; }
 
@@ -71,6 +72,7 @@ class Pipeline {
     void tick();
     /// Follows the queue's pause flag, whoever set it.
     void follow_pause(bool paused);
+    bool paused() const { return paused_; }
     /// One element of `status --json`'s pipelines.
     Json status(const Result<QueueStats>& stats) const;
     /// Completes an answer whose file a job has: by the job's state.
@@ -97,6 +99,7 @@ class Pipeline {
     const Surroundings& around_;
     std::shared_ptr<const Program> program_;
     std::unique_ptr<JobQueue> queue_;
+    Tally& tally_;
     QueueLedger ledger_;
     Intake intake_;
     Dispatcher dispatcher_;

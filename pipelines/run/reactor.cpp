@@ -88,6 +88,7 @@ PipelineSet::Ways Reactor::State::ways() {
     ways.make =
         [this](std::shared_ptr<const Program> program) -> Result<std::shared_ptr<Pipeline>> {
         const PipelineConfig& config = program->config();
+        const std::string name = config.name;
         std::unique_ptr<JobQueue> queue;
         if (config.direct) {
             queue = std::make_unique<MemoryQueue>(queue_of(*program), loop.clock(),
@@ -96,7 +97,8 @@ PipelineSet::Ways Reactor::State::ways() {
             queue = server_of(config).queue(queue_of(*program), around.node, queue_options(config));
         }
         auto pipeline =
-            std::make_shared<Pipeline>(around, std::move(program), std::move(queue), &scope);
+            std::make_shared<Pipeline>(around, std::move(program), std::move(queue),
+                                       tally_of(name), &scope);
         MUSHER_DO(pipeline->build());
         return pipeline;
     };
@@ -140,6 +142,10 @@ Task<Result<std::shared_ptr<Pipeline>>> Reactor::State::holder(std::string job,
         if (known.front() != Presence::unknown) co_return pipeline;
     }
     co_return fail(Errc::not_found, "no queue knows the job " + job, "see musher jobs list");
+}
+
+Tally& Reactor::State::tally_of(const std::string& pipeline) {
+    return tallies.try_emplace(pipeline, loop.clock(), happenings, pipeline).first->second;
 }
 
 void Reactor::State::start_ticking() {
@@ -217,6 +223,8 @@ QueueServer& Reactor::State::server_of(const PipelineConfig& config) {
 
 /// What lies behind a Reactor that works no more.
 Task<void> Reactor::State::leave() {
+    no_more_retries.request();
+    co_await scope.join();
     pipelines.clear();
     co_await orphans.close();
     co_await pool.close();

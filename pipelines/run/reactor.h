@@ -14,6 +14,9 @@
 
 namespace musher {
 
+class EventRing;
+struct Measures;
+
 struct NamedQueue {
     std::string name;  // of its pipeline, which may be gone (see orphans.h)
     std::shared_ptr<JobQueue> queue;
@@ -74,11 +77,18 @@ class Reactor {
     /// `number`, or for 0 the one that runs when the file holds another text, else the one before.
     /// {pipeline, file, revision}
     Task<Result<Json>> rollback(std::string pipeline, int number);
-    /// Whether a setting that hooks.settings takes over works now; `status` names those that do
-    /// not.
-    void applied(const std::string& setting, bool works);
-    /// Reasons why /health is not 200; empty: healthy.
-    std::vector<std::string> unhealthy() const;
+    /// A setting that hooks.settings takes over works now, or why it does not: `status` and
+    /// /health name those.
+    void applied(const std::string& setting, const std::string& trouble);
+    /// What is wrong, as the API's /health tells it; asks nobody. A connection that is down is
+    /// tried again, for the next one who asks.
+    Json health();
+    /// What /metrics shows. Asks the queues at most once a second.
+    Task<Measures> measures(Cancel& cancel);
+    /// What happens from now on.
+    EventRing& events();
+    /// `not_found` with the nearest name unless a pipeline of that name runs.
+    Result<void> check_pipeline(const std::string& name) const;
     const DaemonConfig& daemon() const;
     std::size_t pipelines() const;
 

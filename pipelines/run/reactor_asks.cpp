@@ -36,8 +36,11 @@ Task<Result<Json>> Reactor::status(Cancel& cancel) {
     bool reached = true;
     const std::vector<std::shared_ptr<Pipeline>> pipelines = state_->pipelines.all();
     std::map<std::string, Problem> refused = state_->refused;
+    std::vector<NamedQueue> queues;
+    for (const auto& one : pipelines) queues.push_back(NamedQueue{one->name(), queue_of(one)});
+    const QueueCounts::All counts = co_await state_->counts.ask(std::move(queues), cancel);
     for (const auto& pipeline : pipelines) {
-        const Result<QueueStats> stats = co_await pipeline->queue().stats(cancel);
+        const Result<QueueStats>& stats = counts.at(pipeline->name());
         reached = reached && stats.has_value();
         rows.push_back(pipeline->status(stats));
         if (state_->started.empty()) tell_of_absence(rows.back());
@@ -57,7 +60,7 @@ Task<Result<Json>> Reactor::status(Cancel& cancel) {
     const DaemonConfig& config = daemon();
     const auto own = state_->refused.find(config.shown);
     std::set<std::string> waiting = state_->unapplied;
-    waiting.insert(state_->failed.begin(), state_->failed.end());
+    for (const auto& [setting, why] : state_->failed) waiting.insert(setting);
     const Json started = state_->started.empty() ? Json() : Json(state_->started);
     co_return Json{
         {"version", MUSHER_VERSION},
@@ -172,7 +175,11 @@ Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
     const std::shared_ptr<Pipeline> found = *holder;
     MUSHER_CO_TRY(const JobState now, co_await found->queue().cancel_job(id, cancel));
     // kill -9 before the settlement: recovery at the next start finds the id among the dead.
-    if (now == JobState::cancelled) MUSHER_CO_DO(co_await found->settle_ended(id, cancel));
+    if (now != JobState::cancelled) co_return now;
+    Cancel never;
+    const Result<JobRow> row = co_await found->queue().show(id, never);
+    if (row) found->tally().ended(row->job, row->attempt, now, "", "cancelled on request");
+    MUSHER_CO_DO(co_await found->settle_ended(id, cancel));
     co_return now;
 }
 
@@ -201,6 +208,7 @@ Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
         static_cast<void>(back);  // the first error is the one to tell
         co_return replayed;
     }
+    found->tally().replayed(row.job);
     found->wake();
     co_return replayed;
 }
@@ -233,24 +241,6 @@ Task<Result<Json>> Reactor::release(std::string pipeline, Cancel& cancel) {
     };
     MUSHER_CO_TRY(const Released told, co_await release_waiting(queue, put_back, cancel));
     co_return to_json(pipeline, told);
-}
-
-std::vector<std::string> Reactor::unhealthy() const {
-    std::vector<std::string> reasons;
-    // A pipeline without work notices only now and then that its server is away.
-    const auto look_at = [&reasons](const QueueServer& server) {
-        if (const std::string why = server.trouble(); !why.empty()) {
-            reasons.push_back(fmt::format("queue {}: {}", server.shown_url(), why));
-        }
-    };
-    look_at(state_->queue_server);
-    for (const auto& [connection, server] : state_->named_servers) look_at(*server);
-    for (const auto& pipeline : state_->pipelines.all()) {
-        const std::string problem = pipeline->problem();
-        if (!problem.empty()) reasons.push_back(pipeline->name() + ": " + problem);
-    }
-    for (const auto& [file, problem] : state_->refused) reasons.push_back(problem_line(problem));
-    return reasons;
 }
 
 const DaemonConfig& Reactor::daemon() const { return state_->configuration.daemon; }

@@ -125,11 +125,15 @@ void Reactor::State::bring_to_life(Programs wanted, std::map<std::string, Proble
     for (const auto& [name, program] : wanted) {
         const auto before = programs.find(name);
         if (before != programs.end() && before->second == program) continue;
-        log::info(before == programs.end() ? "pipeline.added" : "pipeline.edited",
+        const bool added = before == programs.end();
+        log::info(added ? "pipeline.added" : "pipeline.edited",
                   Json{{"pipeline", name}, {"revision", program->revision()}});
+        tell_edit(added ? "added" : "edited", name, program->config().shown, "");
     }
     for (const auto& [name, program] : programs) {
-        if (!wanted.contains(name)) log::info("pipeline.removed", Json{{"pipeline", name}});
+        if (wanted.contains(name)) continue;
+        log::info("pipeline.removed", Json{{"pipeline", name}});
+        tell_edit("removed", name, program->config().shown, "");
     }
     programs = std::move(wanted);
 }
@@ -279,6 +283,22 @@ void Reactor::State::take_settings(DaemonConfig next, bool some_refused) {
     }
 }
 
+/// The pipeline that runs from a file; "" when none does.
+std::string Reactor::State::pipeline_of(const std::string& file) const {
+    for (const auto& [name, program] : programs) {
+        if (program->config().shown == file) return name;
+    }
+    return "";
+}
+
+void Reactor::State::tell_edit(std::string_view what, const std::string& pipeline,
+                               const std::string& file, const std::string& reason) {
+    if (happenings.deaf()) return;
+    Happening& told = happenings.add(Happening::Kind::edit, what, pipeline);
+    told.name = file;
+    told.reason = reason;
+}
+
 void Reactor::State::tell_refused(std::map<std::string, Problem> now) {
     for (const auto& [file, problem] : now) {
         const auto before = refused.find(file);
@@ -287,9 +307,13 @@ void Reactor::State::tell_refused(std::map<std::string, Problem> now) {
         }
         log::error("config.refused",
                    Json{{"file", file}, {"reason", problem_line(problem)}, {"hint", problem.hint}});
+        ++refusals;
+        tell_edit("refused", pipeline_of(file), file, problem_line(problem));
     }
     for (const auto& [file, problem] : refused) {
-        if (!now.contains(file)) log::info("config.mended", Json{{"file", file}});
+        if (now.contains(file)) continue;
+        log::info("config.mended", Json{{"file", file}});
+        tell_edit("mended", pipeline_of(file), file, "");
     }
     refused = std::move(now);
 }
@@ -302,11 +326,11 @@ Json Reactor::State::broken_row(const Problem& problem) const {
                         problem_line(problem));
 }
 
-void Reactor::applied(const std::string& setting, bool works) {
-    if (works) {
+void Reactor::applied(const std::string& setting, const std::string& trouble) {
+    if (trouble.empty()) {
         state_->failed.erase(setting);
     } else {
-        state_->failed.insert(setting);
+        state_->failed[setting] = trouble;
     }
 }
 

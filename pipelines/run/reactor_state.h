@@ -10,9 +10,11 @@
 #include "pipelines/queue/queue_server.h"
 #include "pipelines/run/config_watch.h"
 #include "pipelines/run/edits.h"
+#include "pipelines/run/measures.h"
 #include "pipelines/run/orphans.h"
 #include "pipelines/run/pipeline_set.h"
 #include "pipelines/run/reactor.h"
+#include "pipelines/run/queue_counts.h"
 #include "pipelines/run/revisions.h"
 #include "pipelines/run/teletype.h"
 #include "reactor/task/doorbell.h"
@@ -26,6 +28,8 @@ struct Reactor::State {
           pool(the_loop),
           around(the_loop, configuration.daemon.connections, pool),
           revisions(configuration.daemon.state + "/revisions"),
+          happenings(the_loop.clock()),
+          counts(the_loop),
           edited(the_loop.ready()),
           tick(the_loop.timers()),
           scope("reactor", the_loop.ready(), the_loop.clock(), &the_loop.root()),
@@ -48,6 +52,7 @@ struct Reactor::State {
     Task<Result<void>> start_servers(Cancel& cancel);
     Task<Result<void>> start_server(std::string connection, Cancel& cancel);
     QueueServer& server_of(const PipelineConfig& config);
+    Tally& tally_of(const std::string& pipeline);
     void start_ticking();
     void on_wake(std::string_view message);
 
@@ -59,6 +64,9 @@ struct Reactor::State {
                                           Result<std::shared_ptr<const Program>>& program,
                                           Cancel& stop);
     void bring_to_life(Programs wanted, std::map<std::string, Problem>& faults);
+    std::vector<Reach> queue_servers() const;
+    std::vector<Reach> connections() const;
+    Task<void> retry_connections();
     Task<Result<void>> serve_queue(std::string connection, Cancel& stop);
     Task<Result<void>> may_move(const Program& program, Cancel& stop);
     void keep_refused(const std::map<std::string, Problem>& faults, Programs& wanted) const;
@@ -67,6 +75,9 @@ struct Reactor::State {
     Task<void> run_probe(std::shared_ptr<Probing> probing);
     void take_settings(DaemonConfig next, bool some_refused);
     void tell_refused(std::map<std::string, Problem> now);
+    std::string pipeline_of(const std::string& file) const;
+    void tell_edit(std::string_view what, const std::string& pipeline, const std::string& file,
+                   const std::string& reason);
     Json broken_row(const Problem& problem) const;
 
     Loop& loop;
@@ -81,15 +92,21 @@ struct Reactor::State {
     std::map<std::string, Json> server_options;  // that they were started with
     Orphans orphans;
     Revisions revisions;
+    EventRing happenings;
+    std::map<std::string, Tally> tallies;    // by pipeline, also of those that are gone
+    QueueCounts counts;
+    std::uint64_t refusals = 0;              // edits that were at fault
     Doorbell edited;                         // the configuration may have changed
     bool read_anew = true;                   // … whatever its files look like
     bool reload_settings = false;            // on demand: also what musher.yml names
     Programs programs;                       // what is wanted to run, by name
     std::map<std::string, Problem> refused;  // edits that do not run, by file as shown
     std::set<std::string> unapplied;         // settings of musher.yml that a restart takes over
-    std::set<std::string> failed;            // … that could not be taken over
+    std::map<std::string, std::string> failed;  // … that could not be taken over, and why
     std::set<std::string> probing;           // files whose probe does not come back
     std::function<void()> settings_changed;
+    Cancel no_more_retries;                  // of connections that are down
+    bool retrying = false;
     Timers::Alarm tick;
     Scope scope;
     PipelineSet pipelines;

@@ -27,8 +27,10 @@ class Trial {
           given_(given),
           around_(around),
           program_(std::move(program)),
+          happenings_(loop.clock()),
+          tally_(loop.clock(), happenings_, program_->config().name),
           queue_(program_->config().name, loop.clock()),
-          dispatcher_(around, program_, queue_, nullptr,
+          dispatcher_(around, program_, queue_, tally_, nullptr,
                       [this](std::vector<Settlement> batch) {
                           dispatcher_.settled_done(batch.size());
                           changed_.wake_all();
@@ -50,6 +52,8 @@ class Trial {
     const Given& given_;
     const Surroundings& around_;
     std::shared_ptr<const Program> program_;
+    EventRing happenings_;
+    Tally tally_;
     MemoryQueue queue_;
     Dispatcher dispatcher_;
     Waiters changed_;
@@ -61,7 +65,7 @@ class Trial {
 
 /// The job's id; none when `when` is false.
 Task<Result<std::string>> Trial::admit(Observed& seen) {
-    const Intake intake(around_, program_, queue_, Intake::Listener());
+    const Intake intake(around_, program_, queue_, tally_, Intake::Listener());
     MUSHER_CO_TRY(std::optional<Job> job, intake.make_job(given_.event, ""));
     if (!job) co_return std::string();
     seen.key = job->key;

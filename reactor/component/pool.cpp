@@ -14,6 +14,26 @@ void Pool::sweep() {
     }
 }
 
+std::map<std::string, std::string> Pool::troubles() const {
+    std::map<std::string, std::string> found;
+    for (const auto& [key, slot] : slots_) {
+        const std::string& name = key.second;
+        if (name.empty() || !slot.trouble) continue;
+        std::string& trouble = found[name];
+        if (trouble.empty()) trouble = slot.trouble(slot.client.get());
+    }
+    return found;
+}
+
+Task<void> Pool::retry(Cancel& cancel) {
+    std::vector<std::pair<std::shared_ptr<void>, Mender>> broken;
+    for (const auto& [key, slot] : slots_) {
+        const bool trouble = slot.trouble && !slot.trouble(slot.client.get()).empty();
+        if (trouble && slot.retry) broken.emplace_back(slot.client, slot.retry);
+    }
+    for (auto& [client, retry] : broken) co_await retry(std::move(client), cancel);
+}
+
 Task<void> Pool::close() {
     for (auto& [key, slot] : slots_) retired_.push_back(std::move(slot));
     slots_.clear();

@@ -30,20 +30,31 @@ class Pool {
         if (!slot.client || slot.settings != settings) {
             std::shared_ptr<void> fresh = make();
             if (slot.client) retired_.push_back(std::move(slot));
-            slot = Slot{settings, std::move(fresh), closer<Client>()};
+            slot = Slot{settings, std::move(fresh), closer<Client>(), judge<Client>(),
+                        mender<Client>()};
         }
         return std::static_pointer_cast<Client>(slot.client);
     }
 
+    /// Of each client with a name that can say so (`std::string trouble() const`): what is wrong,
+    /// "" when nothing is.
+    std::map<std::string, std::string> troubles() const;
+    /// Clients in trouble that can (`Task<void> retry(Cancel&)`) try again, one after the other: no
+    /// step may come that would.
+    Task<void> retry(Cancel& cancel);
     /// Closes every client; nobody may hold one any more.
     Task<void> close();
 
   private:
     using Closer = Task<void> (*)(std::shared_ptr<void> client);
+    using Judge = std::string (*)(const void* client);
+    using Mender = Task<void> (*)(std::shared_ptr<void> client, Cancel& cancel);
     struct Slot {
         Json settings;
         std::shared_ptr<void> client;
         Closer close = nullptr;
+        Judge trouble = nullptr;
+        Mender retry = nullptr;
     };
 
     template <class Client>
@@ -53,6 +64,26 @@ class Pool {
     template <class Client>
     static Closer closer() {
         if constexpr (requires(Client& client) { client.close(); }) return &close_one<Client>;
+        return nullptr;
+    }
+    template <class Client>
+    static Judge judge() {
+        if constexpr (requires(const Client& client) { std::string(client.trouble()); }) {
+            return [](const void* client) {
+                return std::string(static_cast<const Client*>(client)->trouble());
+            };
+        }
+        return nullptr;
+    }
+    template <class Client>
+    static Task<void> retry_one(std::shared_ptr<void> client, Cancel& cancel) {
+        co_await static_cast<Client*>(client.get())->retry(cancel);
+    }
+    template <class Client>
+    static Mender mender() {
+        if constexpr (requires(Client& client, Cancel& cancel) { client.retry(cancel); }) {
+            return &retry_one<Client>;
+        }
         return nullptr;
     }
     void sweep();

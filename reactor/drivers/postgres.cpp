@@ -168,6 +168,13 @@ Task<void> Postgres::close() {
     }
 }
 
+Task<void> Postgres::retry(Cancel& cancel) {
+    if (trouble().empty() || next_try_ > loop_.clock().now()) co_return;
+    const PostgresStatement question("SELECT 1");
+    const Result<PostgresResult> answer = co_await query(question, cancel);
+    if (answer) status_.last_error = Error();
+}
+
 std::string Postgres::status_text() const {
     if (!status_.last_error.message.empty()) return status_.last_error.text();
     return std::to_string(status_.open) + " connections, " + std::to_string(status_.leased) +

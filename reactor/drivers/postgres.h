@@ -66,6 +66,10 @@ class Postgres {
 
     const PostgresTarget& target() const { return target_; }
     const PostgresStatus& status() const { return status_; }
+    /// Why the servers cannot be used, as far as known; empty: they can.
+    std::string trouble() const { return status_.last_error.text(); }
+    /// One try to end a trouble, when one is due; nothing otherwise.
+    Task<void> retry(Cancel& cancel);
     /// "3 connections, 1 in use", or what is wrong. No secrets.
     std::string status_text() const;
 

@@ -40,6 +40,8 @@ class Redis : private RedisSession::Owner {
     const RedisTarget& target() const { return session_.target(); }
     const RedisStatus& status() const { return session_.status(); }
     RedisState state() const { return status().state; }
+    /// Why the server cannot be used just now; empty while it can, and before the first try ended.
+    std::string trouble() const { return status().last_error.text(); }
 
   private:
     void link_up(RedisLink& link) override;

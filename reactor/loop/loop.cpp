@@ -35,6 +35,13 @@ Loop::Loop(Clock& clock)
     MUSHER_CHECK(uv_idle_init(&uv_, idle_.get()) == 0);
     idle_.opened();
     idle_->data = this;
+    MUSHER_CHECK(uv_prepare_init(&uv_, before_wait_.get()) == 0);
+    before_wait_.opened();
+    before_wait_->data = this;
+    uv_prepare_start(before_wait_.get(), [](uv_prepare_t* prepare) {
+        static_cast<Loop*>(prepare->data)->watchdog_.end_turn();
+    });
+    uv_unref(reinterpret_cast<uv_handle_t*>(before_wait_.get()));
 }
 
 Loop::~Loop() { MUSHER_CHECK(closed_); }
@@ -71,6 +78,7 @@ void Loop::run(Task<void> main) {
 int Loop::close() {
     timers_.close();
     idle_.close();
+    before_wait_.close();
     // A main that never suspended leaves uv_stop()'s mark: the first turn returns at once then.
     while (uv_run(&uv_, UV_RUN_DEFAULT) != 0) {
     }

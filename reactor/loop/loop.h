@@ -39,8 +39,12 @@ class Loop {
     /// Permits for heavy work: pool size - 4, so that files and DNS never starve.
     Semaphore& heavy() { return heavy_; }
     static unsigned pool_size();
+    /// Given to offload() and not back yet; over pool_size() they wait for a thread.
+    std::size_t offloaded() const { return offloaded_; }
 
   private:
+    template <class F>
+    friend class Offload;
     void turn_ready();
     void wake();
     static Task<void> drive(Loop& loop, Task<void> main);
@@ -50,9 +54,11 @@ class Loop {
     ReadyList ready_;
     Watchdog watchdog_;
     UvOwner<uv_idle_t> idle_;
+    UvOwner<uv_prepare_t> before_wait_;
     Timers timers_;
     Semaphore heavy_;
     Scope root_;
+    std::size_t offloaded_ = 0;
     bool closed_ = false;
     bool main_done_ = false;
 };

@@ -29,10 +29,12 @@ class Offload {
             },
             [](uv_work_t* request, int) {
                 auto* self = static_cast<Offload*>(request->data);
+                --self->loop_.offloaded_;
                 const Watchdog::Call call(self->loop_.watchdog(), "offload");
                 self->handle_.resume();
             });
         MUSHER_CHECK(status == 0);
+        ++loop_.offloaded_;
     }
     Value await_resume() { return std::move(*value_); }
 

@@ -17,6 +17,7 @@ Watchdog::Call::~Call() {
     if (!outermost_) return;
     dog_.inside_ = false;
     const Duration took = monotonic() - began_;
+    dog_.turn_ += took;
     if (took <= dog_.limit_) return;
     ++dog_.calls_over_;
     Offender& offender = dog_.offenders_[name_];
@@ -26,6 +27,13 @@ Watchdog::Call::~Call() {
     log::debug("loop.slow_call",
                Json{{"call", name_},
                     {"took_ms", std::chrono::duration_cast<milliseconds>(took).count()}});
+}
+
+void Watchdog::end_turn() {
+    if (turn_ == Duration(0)) return;
+    turns_.add(turn_);
+    longest_turn_ = std::max(longest_turn_, turn_);
+    turn_ = Duration(0);
 }
 
 }  // namespace musher

@@ -318,7 +318,7 @@ class EditsTest(unittest.TestCase):
             with open(house / "musher.yml", "w") as file:
                 file.write(start + f"http: {{ listen: '127.0.0.1:{taken.getsockname()[1]}' }}\n")
             until(lambda: "http.listen" in house.get("status")["restart_needed"])
-            self.assertEqual(health("127.0.0.1"), 200)
+            self.assertEqual(health("127.0.0.1"), 503, "it answers where it did, and says so")
         with open(house / "musher.yml", "w") as file:
             file.write(start)
         until(lambda: health("127.0.0.1") == 0)

@@ -36,7 +36,7 @@ class Stage {
     }
 
     void rehearse(Json facts) {
-        const Intake intake(around_, program_, queue_, Intake::Listener{[] {}, [] {}});
+        const Intake intake(around_, program_, queue_, tally_, Intake::Listener{[] {}, [] {}});
         Result<Event> event;
         loop_.run(make_event(loop_, std::move(facts), event));
         if (!event) return;
@@ -64,6 +64,8 @@ class Stage {
     Pool pool_;
     Surroundings around_;
     MemoryQueue queue_;
+    EventRing happenings_{clock_};
+    Tally tally_{clock_, happenings_, "fuzzed"};
     std::shared_ptr<const Program> program_;
 };
 }  // namespace

@@ -35,7 +35,7 @@ Task<void> cancels_one_of_a_claim(Loop& loop) {
     stop.request();
     co_await scope.join();
     co_await shop.close();
-    EXPECT_EQ(shop.dispatcher().counters().cancelled, 1u);
+    EXPECT_EQ(shop.counts().cancelled, 1u);
 }
 TEST(DispatcherFaults, ACancelEndsTheOneJobOnly) { test::on_loop(cancels_one_of_a_claim); }
 
@@ -85,8 +85,8 @@ Task<void> one_bad_folder(Loop& loop) {
     stop.request();
     co_await scope.join();
     co_await shop.close();
-    EXPECT_EQ(shop.dispatcher().counters().done, 2u);
-    EXPECT_EQ(shop.dispatcher().counters().dead, 1u) << order;
+    EXPECT_EQ(shop.counts().done, 2u);
+    EXPECT_EQ(shop.counts().dead, 1u) << order;
     EXPECT_FALSE(shop.dispatcher().hold().active());
     EXPECT_EQ(order.substr(0, 2), "12") << "another job is the probe";
 }
@@ -123,7 +123,7 @@ Task<void> dies_in_a_full_queue(Loop& loop) {
     co_await scope.join();
     co_await shop.close();
     EXPECT_EQ(alarms, 1);
-    EXPECT_EQ(shop.dispatcher().counters().dead, 1u);
+    EXPECT_EQ(shop.counts().dead, 1u);
 }
 TEST(DispatcherFaults, AFullQueueStillTakesTheAlarm) { test::on_loop(dies_in_a_full_queue); }
 

@@ -36,7 +36,7 @@ Task<void> runs_in_order(Loop& loop) {
     co_await scope.join();
     co_await shop.close();
     EXPECT_EQ(order, "abab");
-    EXPECT_EQ(shop.dispatcher().counters().done, 2u);
+    EXPECT_EQ(shop.counts().done, 2u);
     Cancel never;
     const auto row = co_await shop.queue().show("1", never);
     EXPECT_EQ(row->state, JobState::done);
@@ -83,7 +83,7 @@ Task<void> retries_then_dies(Loop& loop) {
     int failures = 0;
     for (const Json& line : shop.ended[0].report["story"]) failures += line["what"] == "failed";
     EXPECT_EQ(failures, 3) << "the report tells of every attempt";
-    EXPECT_EQ(shop.dispatcher().counters().retried, 2u);
+    EXPECT_EQ(shop.counts().retried, 2u);
 }
 TEST(Dispatcher, RetriesSkipReceiptsAndTheLastOneRaisesOnFailure) {
     test::on_loop(retries_then_dies);
@@ -119,7 +119,7 @@ Task<void> holds_and_recovers(Loop& loop) {
     EXPECT_EQ(row->story.front().value("detail", ""), "connection refused");
     EXPECT_EQ(row->story.back().value("attempt", 0), 1) << "no try was spent";
     co_await shop.close();
-    EXPECT_EQ(shop.dispatcher().counters().retried, 0u) << "a hold spent a try";
+    EXPECT_EQ(shop.counts().retried, 0u) << "a hold spent a try";
 }
 TEST(Dispatcher, ABrokenSinkHoldsThePipelineAndSpendsNoTry) { test::on_loop(holds_and_recovers); }
 

@@ -64,11 +64,9 @@ class Workshop {
 
     /// Compiles and starts; settlements are collected in `ended`.
     Task<void> start(Scope& scope, Cancel& stop) {
-        auto compiled = Program::compile(config_, 1);
-        EXPECT_TRUE(compiled.has_value());
-        program_ = std::move(*compiled);
+        program_ = Program::compile(config_, 1).value();
         dispatcher_ = std::make_unique<Dispatcher>(
-            around_, program_, queue_, nullptr, [this](std::vector<Settlement> batch) {
+            around_, program_, queue_, tally_, nullptr, [this](std::vector<Settlement> batch) {
                 const std::size_t count = batch.size();
                 for (Settlement& one : batch) ended.push_back(std::move(one));
                 dispatcher_->settled_done(count);
@@ -104,15 +102,15 @@ class Workshop {
         const Deadline deadline(loop_.timers(), enough, std::chrono::seconds(5));
         while (ended.size() < count) {
             const Result<void> woken = co_await arrived_.wait(enough);
-            if (!woken) {
-                ADD_FAILURE() << "only " << ended.size() << " jobs ended";
-                co_return;
-            }
+            if (woken) continue;
+            ADD_FAILURE() << "only " << ended.size() << " jobs ended";
+            co_return;
         }
     }
 
     PipelineConfig& config() { return config_; }
     Surroundings& around() { return around_; }
+    const Tally::Counts& counts() const { return tally_.counts(); }
     MemoryQueue& queue() { return queue_; }
     Dispatcher& dispatcher() { return *dispatcher_; }
     std::vector<Settlement> ended;
@@ -137,6 +135,8 @@ class Workshop {
     Pool pool_;
     Surroundings around_;
     MemoryQueue queue_;
+    EventRing happenings_{loop_.clock()};
+    Tally tally_{loop_.clock(), happenings_, "p"};
     Spec spec_{ComponentKind::step, "test", "", "", {}, {}, ""};
     SourceEntry source_{spec_, {}};
     std::vector<std::unique_ptr<Script>> scripts_;
