@@ -16,6 +16,11 @@ Result<Configuration> configuration_of(const Call& call) {
 }
 }  // namespace
 
+Result<std::string> state_folder(const Call& call) {
+    MUSHER_TRY(const Configuration read, configuration_of(call));
+    return read.daemon.state;
+}
+
 Result<Json> ask_musher(const Call& call, const ApiCall& api) {
     MUSHER_TRY(const Configuration read, configuration_of(call));
     return ask(read.daemon.state, api);

@@ -6,6 +6,8 @@
 
 namespace musher {
 
+/// The state directory of the configuration.
+Result<std::string> state_folder(const Call& call);
 /// From the musher that runs on the configuration's state directory.
 Result<Json> ask_musher(const Call& call, const ApiCall& api);
 /// The same; when none runs, from Redis itself (see visit.h).

@@ -191,6 +191,7 @@ int CommandLine::finish(const Verb& verb) {
     if (!call_.config.empty()) call_.values["config"] = {call_.config};
     if (call_.config.empty()) call_.config = find_config();
     const Result<Answer> answer = verb.run(call_);
+    if (answer && answer->told) return answer->code;
     if (answer) {
         const std::string text =
             call_.json ? answer->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"

@@ -1,15 +1,14 @@
 #include "pipelines/app/client.h"
 
 #include "reactor/base/text.h"
-#include "reactor/drivers/http.h"
 
 namespace musher {
 
 namespace {
-Task<void> exchange(Loop& loop, HttpRequest request, Result<HttpResponse>& response) {
+Task<void> ask_once(Loop& loop, std::string state, ApiCall call, Result<Json>& answer) {
     Http http(loop);
     Cancel never;
-    response = co_await http.send(request, never);
+    answer = co_await ask(http, std::move(state), std::move(call), never);
 }
 
 std::string encode(const ApiCall& call) {
@@ -29,7 +28,7 @@ std::string encode(const ApiCall& call) {
 }
 }  // namespace
 
-Result<Json> ask(const std::string& state, const ApiCall& call) {
+HttpRequest api_request(const std::string& state, const ApiCall& call) {
     const std::string url = "http://localhost" + std::string(kApiRoot) + encode(call);
     HttpRequest request(call.method, url);
     request.unix_socket = state + "/control.sock";
@@ -38,18 +37,32 @@ Result<Json> ask(const std::string& state, const ApiCall& call) {
         request.body = call.body.dump();
         request.headers.push_back("Content-Type: application/json");
     }
+    return request;
+}
+
+Error unreachable(const std::string& state, const Error& error) {
+    if (error.code != Errc::unavailable) return error;
+    return Error(Errc::unavailable, "no musher answers on " + state + "/control.sock",
+                 "start it: musher run -c FILE");
+}
+
+Task<Result<Json>> ask(Http& http, std::string state, ApiCall call, Cancel& cancel) {
+    const HttpRequest request = api_request(state, call);
+    const Result<HttpResponse> response = co_await http.send(request, cancel);
+    if (!response) co_return fail(unreachable(state, response.error()));
+    MUSHER_CO_TRY(Json answer, parse_json(response->body));
+    if (!response->ok() && answer.contains("error")) {
+        co_return fail(error_from_json(answer["error"]));
+    }
+    co_return answer;
+}
+
+Result<Json> ask(const std::string& state, const ApiCall& call) {
     RealClock clock;
     Loop loop(clock);
-    Result<HttpResponse> response = tl::unexpected(Error());
-    loop.run(exchange(loop, std::move(request), response));
+    Result<Json> answer = tl::unexpected(Error());
+    loop.run(ask_once(loop, state, call, answer));
     MUSHER_CHECK(loop.close() == 0);
-    if (!response) {
-        if (response.error().code != Errc::unavailable) return fail(response.error());
-        return fail(Errc::unavailable, "no musher answers on " + state + "/control.sock",
-                    "start it: musher run -c FILE");
-    }
-    MUSHER_TRY(Json answer, parse_json(response->body));
-    if (!response->ok() && answer.contains("error")) return fail(error_from_json(answer["error"]));
     return answer;
 }
 

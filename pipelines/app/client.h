@@ -5,6 +5,7 @@
 #include <string>
 
 #include "reactor/base/json.h"
+#include "reactor/drivers/http.h"
 
 namespace musher {
 
@@ -16,6 +17,13 @@ struct ApiCall {
 };
 
 inline constexpr std::string_view kApiRoot = "/api/v1";
+
+/// On the control socket of the state directory.
+HttpRequest api_request(const std::string& state, const ApiCall& call);
+/// Nobody answers there: `unavailable`, with the remedy. Other errors stay as they are.
+Error unreachable(const std::string& state, const Error& error);
+/// For a loop that asks more than once. An error is the server's own, or unreachable()'s.
+Task<Result<Json>> ask(Http& http, std::string state, ApiCall call, Cancel& cancel);
 
 /// Blocking, on a loop of its own. An error is the server's own, or `unavailable` when no musher
 /// runs on this state directory.

@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "pipelines/app/ask.h"
+#include "pipelines/app/tap_verb.h"
+#include "pipelines/app/top_verb.h"
 #include "pipelines/app/verb_text.h"
 
 namespace musher {
@@ -128,6 +130,8 @@ const std::vector<Verb>& remote_verbs() {
          "  musher status\n  musher status --json | jq .pipelines\n",
          {{"tasks", Kind::flag, "the tree of running tasks, with ages"}},
          status},
+        top_verb(),
+        tap_verb(),
         {"why",
          "why a file is waiting",
          "  musher why /srv/in/report.pdf\n",

@@ -43,6 +43,7 @@ struct Answer {
     std::string text;
     Json json = Json::object();
     int code = 0;
+    bool told = false;  // the verb has written everything itself
 };
 
 struct Verb {

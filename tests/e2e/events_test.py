@@ -3,11 +3,12 @@
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import unittest
 
-from house import GATE, House, UnixConnection, until
+from house import GATE, SLOW, House, UnixConnection, until
 
 PIPELINE = """version: 1
 source: { hotfolder: { path: {house}/in, settle: 50ms } }
@@ -284,6 +285,107 @@ class EventsTest(unittest.TestCase):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             return probe.getsockname()[1]
+
+
+class TapTest(unittest.TestCase):
+    def setUp(self):
+        self.house = House({"p": PIPELINE, "other": OTHER})
+        self.addCleanup(self.house.__exit__, None)
+        for name in ("in", "other"):
+            self.house.folder(name)
+
+    def tap(self, *words):
+        log = open(self.house / "tap.err", "w")
+        self.addCleanup(log.close)
+        process = subprocess.Popen(self.house.command("tap", *words), cwd=self.house.path,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                   text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def said(self):
+        with open(self.house / "tap.err") as file:
+            return file.read()
+
+    def listening(self, count=1):
+        """Taps connect at their own pace: an event that all have seen says that they are there."""
+        return until(lambda: self.connections() >= count)
+
+    def connections(self):
+        path = self.house / "state/control.sock"
+        with open("/proc/net/unix") as file:
+            return sum(line.rstrip().endswith(path) and " 03 " in line for line in file)
+
+    def test_lines_for_people(self):
+        self.house.start()
+        tap = self.tap()
+        self.listening()
+        self.house.drop("in/bad", "1")
+        lines = [tap.stdout.readline() for _ in range(5)]
+        times = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+        self.assertRegex(lines[0], rf"^{times}  p  waiting    \S+  bad$")
+        self.assertRegex(lines[2],
+                         rf"^{times}  p  delayed    \S+  try 1  bad  exec: .*exited with 1")
+        self.assertRegex(lines[4], rf"^{times}  p  dead       \S+  try 2  bad  exec: ")
+        tap.send_signal(signal.SIGINT)
+        self.assertEqual(tap.wait(10 * SLOW), 0)
+        self.assertEqual(self.said(), "")
+        self.assertEqual(self.house.stop(), 0)
+
+    def test_json_of_one_pipeline_and_state(self):
+        self.house.start()
+        tap = self.tap("other", "--json", "--state", "done")
+        self.listening()
+        self.house.drop("in/a", "1")
+        until(lambda: self.house.counts("p")["done"] == 1)
+        self.house.drop("other/b", "1")
+        event = json.loads(tap.stdout.readline())
+        self.assertEqual((event["pipeline"], event["state"], event["name"]), ("other", "done", "b"))
+        tap.send_signal(signal.SIGTERM)
+        self.assertEqual(tap.wait(10 * SLOW), 0)
+        self.assertEqual(self.house.stop(), 0)
+
+    def test_it_says_that_it_was_cut_off_and_goes_on(self):
+        self.house.start()
+        tap = self.tap("--state", "done")
+        self.listening()
+        self.house.drop("in/a", "1")
+        self.assertIn("  a", tap.stdout.readline())
+        self.assertEqual(self.house.stop(), 0)
+        until(lambda: "cut off: musher stops" in self.said())
+        self.house.start()
+        until(lambda: "connected again" in self.said())
+        until(lambda: "events were missed" in self.said())
+        self.house.drop("in/b", "1")
+        self.assertIn("  b", tap.stdout.readline())
+        self.house.kill()
+        until(lambda: "cut off: musher went away" in self.said())
+        tap.send_signal(signal.SIGINT)
+        self.assertEqual(tap.wait(10 * SLOW), 0)
+
+    def test_refusals(self):
+        result = self.house.run("tap")
+        self.assertEqual(result.returncode, 5)
+        self.assertIn("no musher answers", result.stderr)
+        self.house.start()
+        result = self.house.run("tap", "othr")
+        self.assertEqual((result.returncode, result.stdout), (3, ""))
+        self.assertIn("did you mean other?", result.stderr)
+        result = self.house.run("tap", "--state", "ded", "--json")
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(json.loads(result.stdout)["error"]["hint"], "did you mean dead?")
+        self.assertEqual(self.house.stop(), 0)
+
+    def test_a_closed_pipe_ends_it(self):
+        self.house.start()
+        tap = self.tap()
+        self.listening()
+        tap.stdout.close()
+        self.house.drop("in/a", "1")
+        self.assertEqual(tap.wait(20 * SLOW), 0)
+        self.assertEqual(self.house.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ class WithoutMusherTest(unittest.TestCase):
     def test_version_and_help(self):
         self.assertRegex(musher("--version").stdout, r"^musher \d+\.\d+\.\d+ \(\w+\)\n$")
         help_text = musher("--help").stdout
-        for verb in ("run", "check", "explain", "describe", "completion", "status", "why", "jobs",
-                     "emit"):
+        for verb in ("run", "check", "explain", "describe", "completion", "status", "top", "tap",
+                     "why", "jobs", "emit"):
             self.assertIn(f"\n  {verb} ", help_text)
             words = [verb] if verb != "jobs" else [verb, "list"]
             shown = musher(*words, "--help")
