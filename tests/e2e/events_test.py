@@ -219,6 +219,8 @@ class EventsTest(unittest.TestCase):
         # Three events a job, of nearly 500 bytes each: over the ring and what the system buffers.
         for i in range(2200):
             house.drop(f"in/{i:0200}", "")
+            if i % 50 == 0:
+                watcher.read()
         until(lambda: watcher.read() is not None and house.counts("p")["done"] == 2200, 90)
         watcher.until(lambda _: watcher.states().count("done") == 2200)
         self.assertNotIn("cut", [kind for _, kind, _ in watcher.events])
