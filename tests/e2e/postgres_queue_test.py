@@ -91,8 +91,8 @@ class PostgresQueueTest(unittest.TestCase):
         house.start()
         for number in range(8):
             # A job that were running at three kills would count as what kills reactors.
-            before = self.count_ended()
-            until(lambda: self.count_ended() >= before + 10, 60)
+            enough = min(self.count_ended() + 20, 200 + 10 * number)
+            until(lambda: self.count_ended() >= enough, 60)
             if number == 4:
                 self.postgres.kill()
                 self.postgres.start()
