@@ -162,21 +162,21 @@ TEST(Child, IsConfined) {
 }
 
 TEST(Child, IsStoppedAtItsTimeout) {
-    ChildSpec spec = shell("trap '' TERM; echo ready; while :; do sleep 1000; done");
+    ChildSpec spec = shell("trap '' TERM; echo ready; while :; do tail -f /dev/null; done");
     spec.timeout = milliseconds(500);
     spec.grace = milliseconds(50);
     const Result<ChildExit> ended = run(spec);
     EXPECT_TRUE(ended->timed_out);
     EXPECT_EQ(ended->signal, SIGKILL);
     EXPECT_EQ(ended->out, "ready\n");
-    spec = shell("exec sleep 1000");
+    spec = shell("exec tail -f /dev/null");
     spec.timeout = milliseconds(20);
     EXPECT_EQ(run(spec)->signal, SIGTERM);
 }
 
 TEST(Child, TakesItsGroupAlong) {
     // The grandchild holds the pipe open and would outlive its parent.
-    const Result<ChildExit> ended = run(shell("sleep 1000 & echo $!"));
+    const Result<ChildExit> ended = run(shell("tail -f /dev/null & echo $!"));
     EXPECT_TRUE(ended->ok());
     const pid_t grandchild = static_cast<pid_t>(std::stol(ended->out));
     // Killed already; its new parent may not have waited for it yet.
@@ -188,7 +188,7 @@ TEST(Child, TakesItsGroupAlong) {
 
 Task<void> cancel_when_ready(Loop& loop) {
     Cancel cancel;
-    ChildSpec spec = shell("trap 'exit 0' TERM; sleep 1000 & wait");
+    ChildSpec spec = shell("trap 'exit 0' TERM; tail -f /dev/null & wait");
     Timers::Alarm soon(loop.timers());
     soon.arm(milliseconds(30), [&] { cancel.request(Errc::cancelled, "enough"); });
     const Result<ChildExit> ended = co_await run_child(loop, spec, cancel);
@@ -200,7 +200,7 @@ Task<void> cancel_when_ready(Loop& loop) {
 TEST(Child, EndsWithItsCancel) { test::on_loop(cancel_when_ready); }
 
 Task<void> supervise(Loop& loop) {
-    ChildSpec spec = shell("exec sleep 1000");
+    ChildSpec spec = shell("exec tail -f /dev/null");
     spec.server = true;
     Cancel never;
     auto child = co_await Child::start(loop, spec, never);
@@ -215,7 +215,7 @@ Task<void> supervise(Loop& loop) {
 TEST(Child, RunsUntilStopped) { test::on_loop(supervise); }
 
 Task<void> hold(Loop& loop, int& says) {
-    ChildSpec spec = shell("exec sleep 1000");
+    ChildSpec spec = shell("exec tail -f /dev/null");
     Cancel never;
     auto child = co_await Child::start(loop, spec, never);
     const pid_t pid = (*child)->pid();

@@ -93,7 +93,8 @@ Task<void> ends(Loop& loop) {
     const Error killed = co_await bench.error(shell("kill -SEGV $$"));
     EXPECT_EQ(killed.code, Errc::failed);
     EXPECT_EQ(killed.message, "/bin/sh was killed by SIGSEGV");
-    const Error late = co_await bench.error(shell("echo waiting >&2; sleep 60", "timeout: 200ms"));
+    const Error late =
+        co_await bench.error(shell("echo waiting >&2; tail -f /dev/null", "timeout: 200ms"));
     EXPECT_EQ(late.code, Errc::timeout);
     EXPECT_EQ(late.message, "/bin/sh was stopped after 200ms: waiting");
     const Error missing = co_await bench.error("argv: [no-such-program-here]");
@@ -138,7 +139,7 @@ Task<void> cancelled(Loop& loop) {
     const std::string mark = bench.dir / "started";
     Error error;
     Scope scope("test", loop.ready(), loop.clock());
-    scope.spawn("exec", run_into(bench, shell("touch " + mark + "; sleep 60"), error));
+    scope.spawn("exec", run_into(bench, shell("touch " + mark + "; tail -f /dev/null"), error));
     auto started = [&] { return std::filesystem::exists(mark); };
     co_await test::eventually(loop, started);
     bench.cancel.request();
