@@ -320,6 +320,11 @@ Task<void> Dispatcher::wind_down(Duration grace) {
     }
     co_await scope_.join();
     if (acks_.empty()) co_return;
+    // Done at the last moment.
+    Cancel flush;
+    const Deadline enough(around_.loop.timers(), flush, kFlush);
+    const Result<void> told = co_await cycle(flush);
+    if (told && acks_.empty()) co_return;
     log::warning("queue.unreachable", Json{{"unacknowledged", acks_.size()}});
 }
 

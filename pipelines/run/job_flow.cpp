@@ -115,7 +115,11 @@ Task<Result<void>> JobRunner::parallel(Track& track, const ProgramStep& step, Ca
     const std::string place = track.place;
     Race race(cancel);
     std::list<Branch> branches;
-    for (const ProgramBranch& one : step.branches) branches.emplace_back(track, one.steps);
+    for (const ProgramBranch& one : step.branches) {
+        track.forget(one.steps);  // of an earlier look of a wait_for around
+        Branch& branch = branches.emplace_back(track, one.steps);
+        branch.track.whole = track.whole ? track.whole : &cancel;
+    }
     {
         Scope scope(place, around_.loop.ready(), around_.loop.clock());
         for (Branch& branch : branches) scope.spawn(place, run_branch(branch, race));
@@ -167,6 +171,7 @@ Task<Result<void>> JobRunner::attempt(Track& track, const ProgramStep& step, Can
     if (cancel.requested() || !of_item) co_return done;
     Json failed{{"step", track.blame->place}, {"error", to_json(done.error())}};
     track.blame.reset();
+    track.unproven = true;
     track.body = body;
     track.pending.clear();
     track.place = place;

@@ -180,6 +180,7 @@ Task<Result<void>> JobRunner::wait(Track& track, const ProgramStep& step, Cancel
     track.again = again;
     track.outputs()[step.config->id]["looks"] = looks;
     if (came) {
+        track.unproven = true;
         tell(track, "ran", around_.loop.clock().now() - began, number_of(looks, "look"));
         co_return Result<void>();
     }

@@ -72,13 +72,15 @@ Task<Result<void>> JobRunner::run_step(Track& track, const ProgramStep& step, Ca
         tell(track, "skipped", Duration(0), "done in an earlier attempt");
         co_return Result<void>();
     }
-    Cancel limited(cancel);
+    // A branch that fails does not cut off a neighbour's sink, which would have to deliver again.
+    Cancel& parent = step.config->sink && track.whole ? *track.whole : cancel;
+    Cancel limited(parent);
     const Deadline deadline(around_.loop.timers(), limited, step.config->timeout);
     if (!track.pending.empty() && step.reads_results) {
         MUSHER_CO_DO(co_await materialize(track, limited));
     }
-    // A control step that left a note was wanted, and something inside it was done.
-    const bool begun = control && receipts_.note(track.place, step.config->kind);
+    // A control step that left a note, or a receipt inside, was wanted.
+    const bool begun = control && has_begun(track.prefix, step);
     if (step.when && !begun) {
         MUSHER_CO_TRY(const bool wanted, step.when->test(track.look()));
         if (!wanted) {
@@ -88,6 +90,17 @@ Task<Result<void>> JobRunner::run_step(Track& track, const ProgramStep& step, Ca
     }
     if (control) co_return co_await run_control(track, step, limited);
     co_return co_await run_leaf(track, step, limited);
+}
+
+bool JobRunner::has_begun(const std::string& prefix, const ProgramStep& step) const {
+    const std::string place = prefix + step.config->id;
+    if (receipts_.find(place) || receipts_.note(place, step.config->kind)) return true;
+    for (const ProgramBranch& branch : step.branches) {
+        for (const ProgramStep& inner : branch.steps) {
+            if (has_begun(prefix, inner)) return true;
+        }
+    }
+    return false;
 }
 
 Task<Result<void>> JobRunner::run_leaf(Track& track, const ProgramStep& step, Cancel& cancel) {

@@ -43,6 +43,8 @@ class JobRunner {
     /// After a fault `track.blame` says whose it is.
     Task<Result<void>> run_list(Track& track, const Steps& steps, Rest rest, Cancel& cancel);
     Task<Result<void>> run_step(Track& track, const ProgramStep& step, Cancel& cancel);
+    /// An earlier attempt did something of it, or decided for it.
+    bool has_begun(const std::string& prefix, const ProgramStep& step) const;
     Task<Result<void>> run_leaf(Track& track, const ProgramStep& step, Cancel& cancel);
     Task<Result<StepResult>> execute(Track& track, const ProgramStep& step, const Options& options,
                                      Cancel& cancel);

@@ -60,6 +60,7 @@ struct Track {
     std::string place;   // of the step that runs
     Part part = Part::step;
     Pin* pin = nullptr;             // the innermost
+    Cancel* whole = nullptr;        // of the outermost `parallel`: what ends a sink that has begun
     Json receipts = Json::array();  // of sinks, since the for_each around began
     bool unproven = false;          // in the round that runs a step went by without a receipt
     bool again = false;             // inside a wait_for, whose steps run again: they leave no trace
