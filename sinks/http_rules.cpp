@@ -30,8 +30,15 @@ bool status_is(std::string_view pattern, int status) {
                       [](char wanted, char digit) { return wanted == 'x' || wanted == digit; });
 }
 
-/// Values of headers, of the URL's query, its user and password; short ones are no secrets, and
-/// would be found in every text.
+/// Such a header's words are in many an answer.
+bool names_a_type(std::string_view header) {
+    std::string name(header.substr(0, header.find(':')));
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return name == "content-type" || name == "accept" || name == "idempotency-key";
+}
+
+/// Values of headers and their words, of the URL's query, its user and password; short ones are no
+/// secrets, and would be found in every text.
 std::vector<std::string> possible_secrets(const HttpRequest& request) {
     constexpr std::size_t kShortest = 6;
     std::vector<std::string> all;
@@ -41,6 +48,12 @@ std::vector<std::string> possible_secrets(const HttpRequest& request) {
     for (const std::string& header : request.headers) {
         const std::string_view value = std::string_view(header).substr(header.find(':') + 1);
         add(std::string(value.substr(std::min(value.find_first_not_of(' '), value.size()))));
+        if (names_a_type(header)) continue;
+        for (std::size_t from = 0; from < value.size();) {  // "Bearer TOKEN", "a=TOKEN; b=…"
+            const std::size_t end = std::min(value.find_first_of(" =;,\"", from), value.size());
+            add(std::string(value.substr(from, end - from)));
+            from = end + 1;
+        }
     }
     const std::string& url = request.url;
     const std::size_t authority = url.find("://") + 3;

@@ -235,8 +235,10 @@ bool Http::Exchange::is_delimited() const {
     if (request_.method == "HEAD" || response_.status == 204 || response_.status == 304) {
         return true;
     }
+    std::string coding = response_.header("transfer-encoding");
+    for (char& c : coding) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     return !response_.header("content-length").empty() ||
-           response_.header("transfer-encoding").find("chunked") != std::string::npos;
+           coding.find("chunked") != std::string::npos;
 }
 
 Result<HttpResponse> Http::Exchange::result() {
@@ -262,8 +264,16 @@ Error Http::Exchange::failure() const {
     const std::string reason = reason_[0] ? reason_ : curl_easy_strerror(transfer.code);
     switch (transfer.code) {
         case CURLE_URL_MALFORMAT:
-        case CURLE_UNSUPPORTED_PROTOCOL:
             return say(Errc::usage, curl_easy_strerror(transfer.code));
+        case CURLE_UNSUPPORTED_PROTOCOL: {
+            // Before a connection of the URL's scheme, behind it of the answer.
+            curl_off_t connected = 0;
+            curl_easy_getinfo(transfer.easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+            return connected > 0 ? say(Errc::unavailable, "what answers there speaks no HTTP")
+                                 : say(Errc::usage, curl_easy_strerror(transfer.code));
+        }
+        case CURLE_WEIRD_SERVER_REPLY:
+            return say(Errc::unavailable, reason);
         case CURLE_PEER_FAILED_VERIFICATION:
         case CURLE_SSL_CERTPROBLEM:
         case CURLE_SSL_CACERT_BADFILE:

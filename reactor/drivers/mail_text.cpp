@@ -130,7 +130,7 @@ Result<std::vector<MailAddress>> parse_addresses(std::string_view list) {
     std::size_t from = 0;
     for (std::size_t i = 0; i <= list.size(); ++i) {
         const char c = i < list.size() ? list[i] : ',';
-        if (c == '\\' && in_quotes) ++i;
+        if (c == '\\' && in_quotes && i + 1 < list.size()) ++i;
         if (c == '"') in_quotes = !in_quotes;
         if (c != ',' || (in_quotes && i < list.size())) continue;
         const std::string_view one = list.substr(from, i - from);

@@ -30,9 +30,11 @@ bool is_reply(std::string_view line) {
 }
 
 /// Who is at fault for an answer that was not wanted: 4xx is "not now", 5xx "never", and 53x asks
-/// for other credentials.
-Errc code_of(int code) {
+/// for other credentials. The sender is the connection's, only the size (552) is the mail's.
+Errc code_of(int code, std::string_view asked) {
     if (code == 530 || code == 534 || code == 535 || code == 538) return Errc::denied;
+    const bool sender = asked.starts_with("MAIL FROM:") && code != 552;
+    if (sender && code >= 500 && code < 600) return Errc::denied;
     return code >= 500 && code < 600 ? Errc::usage : Errc::unavailable;
 }
 }  // namespace
@@ -190,7 +192,7 @@ Task<Result<SmtpReply>> SmtpSession::answer(std::string what, char wanted, Cance
     reply.text = shown(reply.text);
     const std::string code = std::to_string(reply.code);
     if (code[0] == wanted) co_return reply;
-    co_return fail(code_of(reply.code),
+    co_return fail(code_of(reply.code, what),
                    target_.url + " answered " + what + " with " + code + " " + reply.text);
 }
 

@@ -41,6 +41,7 @@ TEST(MailText, ReadsAddresses) {
     ASSERT_EQ(list->size(), 2u);
     EXPECT_EQ(list->at(1).name, "X, Y");
     EXPECT_FALSE(parse_addresses("a@b, c").has_value());
+    EXPECT_FALSE(parse_addresses("a@b, \"c\\").has_value()) << "an entry without an end";
 }
 
 TEST(MailText, WritesHeaders) {

@@ -3,7 +3,7 @@
 
 usage: http_recorder.py RECORD_FILE PORT|SOCKET_PATH [CERTIFICATE KEY]
 Paths: /STATUS[?retry_after=…&say=…], /echo, /large?bytes=N, /hang, /drip, /events,
-/redirect[?to=URL], /reset, /cut, /cut_chunks
+/redirect[?to=URL], /reset, /cut, /cut_chunks, /who, /banner
 """
 import hashlib, http.server, json, select, socket, socketserver, ssl, sys, threading
 from urllib.parse import parse_qs, urlparse
@@ -51,6 +51,11 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.give(200, b"x" * int(query["bytes"]))
         elif name == "redirect":
             self.give(302, Location=query.get("to", "/200"))
+        elif name == "who":  # quotes the token
+            self.give(400, self.headers.get("Authorization", "").split()[-1].encode())
+        elif name == "banner":
+            self.wfile.write(b"220 this is no web server\r\n")
+            self.close_connection = True
         elif name == "hang":
             self.until_hangup(name)
         elif name in ("drip", "events"):

@@ -322,6 +322,11 @@ Task<void> elsewhere(Loop& loop, HttpServer& first, HttpServer& other) {
     const Error query =
         co_await bench.error("url: \"" + first.url("/400?say=no%20key%20hunter22") + "\"");
     EXPECT_EQ(query.text(), "GET " + first.url("/400") + " answered 400");
+    const std::string bearer = "\", headers: { Authorization: \"Bearer s3cret-2\" } }";
+    const Error word = co_await bench.error("{ url: \"" + first.url("/who") + bearer);
+    EXPECT_EQ(word.text(), "GET " + first.url("/who") + " answered 400");
+    const Error banner = co_await bench.error("url: \"" + first.url("/banner") + "\"");
+    EXPECT_EQ(info(banner.code).name, "unavailable") << banner.text();
     co_await bench.close();
 }
 TEST(HttpGet, TellsOtherServersNoSecrets) {
