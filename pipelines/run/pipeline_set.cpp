@@ -5,8 +5,7 @@
 namespace musher {
 
 PipelineSet::PipelineSet(Loop& loop, Ways ways)
-    : loop_(loop),
-      ways_(std::move(ways)),
+    : ways_(std::move(ways)),
       scope_("pipelines", loop.ready(), loop.clock(), &loop.root()) {}
 
 std::vector<std::shared_ptr<Pipeline>> PipelineSet::all() const {

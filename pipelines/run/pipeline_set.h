@@ -54,7 +54,6 @@ class PipelineSet {
     void live(Entry& entry);
     Task<void> life(std::string name);
 
-    Loop& loop_;
     Ways ways_;
     std::map<std::string, Entry> entries_;
     Cancel* stop_ = nullptr;

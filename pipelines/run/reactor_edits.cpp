@@ -351,7 +351,7 @@ Task<Result<Json>> Reactor::rollback(std::string pipeline, int number) {
     }
     const std::shared_ptr<const Program> running = known->second;
     const std::string file = running->config().file;
-    auto put_back = [&state, &running, &file, number]() -> Result<int> {
+    auto put_back = [&state, &running, number]() -> Result<int> {
         return roll_back(state.revisions, running->config(), running->revision(), number);
     };
     MUSHER_CO_TRY(const int revision, co_await offload(state.loop, put_back));
