@@ -213,7 +213,8 @@ std::vector<Option> options_of_http_get() {
          .most = 50},
         {.name = "compressed",
          .type = OptionType::boolean,
-         .help = "true: asks for gzip and unpacks it",
+         .help = "true: asks for gzip and unpacks it; a gzip stream that ends early in a sound "
+                 "transfer goes unnoticed",
          .fallback = "false"},
         {.name = "unsized",
          .type = OptionType::boolean,
