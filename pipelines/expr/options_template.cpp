@@ -67,6 +67,10 @@ Value default_of(const Option& option, const Position& at) {
     if (!value.text.empty()) value.kind = Value::Kind::string;
     return value;
 }
+
+std::string text_of(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : to_line(value);
+}
 }  // namespace
 
 OptionsTemplate OptionsTemplate::compile(const std::shared_ptr<LuaSandbox>& sandbox,
@@ -88,6 +92,7 @@ OptionsTemplate OptionsTemplate::compile(const std::shared_ptr<LuaSandbox>& sand
 Result<Options> OptionsTemplate::render(const Bindings& bindings, std::string_view but) const {
     if (leaves_.empty()) return fixed_;
     Json values = fixed_.values();
+    std::vector<std::pair<const Leaf*, std::string>> secrets;
     for (const Leaf& leaf : leaves_) {
         if (leaf.option->name == but) continue;
         const bool path = leaf.option->type == OptionType::path;
@@ -96,9 +101,12 @@ Result<Options> OptionsTemplate::render(const Bindings& bindings, std::string_vi
             return fail(
                 std::move(value).error().within("option " + std::string(leaf.option->name)));
         }
+        if (leaf.text.may_hold_secrets()) secrets.emplace_back(&leaf, text_of(*value));
         MUSHER_DO(place(leaf, std::move(*value), values));
     }
-    return Options(std::move(values));
+    Options options = fixed_.with_values(std::move(values));
+    for (auto& [leaf, text] : secrets) options.add_secret(leaf->option->name, std::move(text));
+    return options;
 }
 
 /// Converts what was rendered to the option's type, as if it stood in the file.

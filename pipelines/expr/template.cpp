@@ -45,17 +45,18 @@ std::size_t closing_brace(std::string_view text, std::size_t at) {
     return std::string_view::npos;
 }
 
-bool names_environment(std::string_view text) {
-    for (std::size_t at = text.find("env"); at != std::string_view::npos;
-         at = text.find("env", at + 1)) {
+bool names(std::string_view text, std::string_view word) {
+    for (std::size_t at = text.find(word); at != std::string_view::npos;
+         at = text.find(word, at + 1)) {
         const auto is_letter = [&](std::size_t i) {
             return i < text.size() &&
                    (std::isalnum(static_cast<unsigned char>(text[i])) || text[i] == '_');
         };
-        if (!(at > 0 && is_letter(at - 1)) && !is_letter(at + 3)) return true;
+        if (!(at > 0 && is_letter(at - 1)) && !is_letter(at + word.size())) return true;
     }
     return false;
 }
+
 /// Whether a part of the path is a `..`, of which an expression gave a dot, or a NUL ends it early.
 bool leads_out(std::string_view path, const std::vector<bool>& given) {
     if (path.find('\0') != std::string_view::npos) return true;
@@ -115,7 +116,7 @@ Result<Json> TextTemplate::render(const Bindings& bindings) const {
 Result<Json> TextTemplate::render_path(const Bindings& bindings) const {
     std::vector<bool> given;
     MUSHER_TRY(Json path, is_single() ? parts_.front().expression->evaluate(bindings)
-                                            : join(bindings, &given));
+                                      : join(bindings, &given));
     if (!path.is_string()) return path;
     const auto& text = path.get_ref<const std::string&>();
     given.resize(text.size(), is_single());
@@ -164,7 +165,13 @@ std::vector<const Expression*> TextTemplate::expressions() const {
 
 bool TextTemplate::reads_environment() const {
     return std::any_of(parts_.begin(), parts_.end(),
-                       [](const Part& part) { return names_environment(part.expression->text()); });
+                       [](const Part& part) { return names(part.expression->text(), "env"); });
+}
+
+bool TextTemplate::may_hold_secrets() const {
+    return reads_environment() || std::any_of(parts_.begin(), parts_.end(), [](const Part& part) {
+               return names(part.expression->text(), "vars");
+           });
 }
 
 }  // namespace musher

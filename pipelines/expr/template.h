@@ -35,6 +35,8 @@ class TextTemplate {
     std::vector<const Expression*> expressions() const;
     /// Whether an expression of it names `env`: what it renders may be a secret.
     bool reads_environment() const;
+    /// Or `vars`, which may have come from !env or !file too.
+    bool may_hold_secrets() const;
     const Position& at() const { return at_; }
 
   private:

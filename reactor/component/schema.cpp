@@ -131,6 +131,12 @@ Json decode_absent(const Option& option, const Value& map, std::string_view what
     MUSHER_CHECK(faults.empty());
     return value;
 }
+
+void note_secrets(std::string_view name, const Value& value, Options& into) {
+    if (value.secret) into.add_secret(name, value.text);
+    for (const Value& item : value.items) note_secrets(name, item, into);
+    for (const Value::Entry& entry : value.entries) note_secrets(name, entry.value, into);
+}
 }  // namespace
 
 std::string_view type_name(OptionType type) { return kTypes[static_cast<std::size_t>(type)].name; }
@@ -192,7 +198,9 @@ Options decode(const std::vector<Option>& table, const Value& map, std::string_v
         decoded[std::string(option.name)] =
             decode_absent(option, map, what, silent ? unsaid : problems);
     }
-    return Options(std::move(decoded));
+    Options options(std::move(decoded));
+    for (const Value::Entry& entry : map.entries) note_secrets(entry.key, entry.value, options);
+    return options;
 }
 
 Result<Json> convert_text(const Option& option, const std::string& text, const Position& at) {
@@ -218,48 +226,5 @@ std::vector<std::string> literal_ends(const std::string& text) {
 void collect(Faults& faults, Result<void> result) {
     if (!result) faults.push_back(std::move(result).error());
 }
-
-bool Options::has(std::string_view name) const { return !at(name).is_null(); }
-
-const Json& Options::at(std::string_view name) const {
-    const auto found = values_.find(name);
-    MUSHER_CHECK(found != values_.end());
-    return *found;
-}
-
-bool Options::flag(std::string_view name) const {
-    const Json& value = at(name);
-    MUSHER_CHECK(value.is_null() || value.is_boolean());
-    return value.is_boolean() && value.get<bool>();
-}
-
-std::int64_t Options::integer(std::string_view name) const {
-    const Json& value = at(name);
-    MUSHER_CHECK(value.is_null() || value.is_number_integer());
-    return value.is_null() ? 0 : value.get<std::int64_t>();
-}
-
-std::string Options::text(std::string_view name) const {
-    const Json& value = at(name);
-    MUSHER_CHECK(value.is_null() || value.is_primitive());
-    if (value.is_null()) return {};
-    return value.is_string() ? value.get<std::string>() : to_line(value);
-}
-
-milliseconds Options::duration(std::string_view name) const { return milliseconds(integer(name)); }
-
-std::vector<std::string> Options::list(std::string_view name) const {
-    const Json& value = at(name);
-    MUSHER_CHECK(value.is_null() || value.is_array());
-    return value.is_null() ? std::vector<std::string>() : value.get<std::vector<std::string>>();
-}
-
-Options Options::section(std::string_view name) const {
-    const Json& value = at(name);
-    MUSHER_CHECK(value.is_null() || value.is_object());
-    return value.is_null() ? Options() : Options(value);
-}
-
-const Json& Options::json(std::string_view name) const { return at(name); }
 
 }  // namespace musher

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "reactor/base/clock.h"
 #include "reactor/component/control.h"
+#include "reactor/component/options.h"
 #include "reactor/component/value.h"
 
 namespace musher {
@@ -72,7 +72,6 @@ struct Field {
 enum class ComponentKind { source, step, sink };
 enum class Repeats { never, idempotent, after_crash };
 
-class Options;
 using Faults = std::vector<Error>;
 
 struct Spec {
@@ -106,30 +105,6 @@ std::vector<std::string> literal_ends(const std::string& text);
 /// Adds the error, if there is one.
 void collect(Faults& faults, Result<void> result);
 
-/// Decoded options: canonical JSON (durations in ms, sizes in bytes), every default filled in,
-/// null for what is absent. Getters then give the type's zero; they abort on a name or type that
-/// the table does not have: that is a programmer's error.
-class Options {
-  public:
-    Options() = default;
-    explicit Options(Json values) : values_(std::move(values)) {}
-
-    bool has(std::string_view name) const;  // set, or has a default
-    bool flag(std::string_view name) const;
-    std::int64_t integer(std::string_view name) const;
-    std::string text(std::string_view name) const;
-    milliseconds duration(std::string_view name) const;
-    std::vector<std::string> list(std::string_view name) const;
-    const Json& json(std::string_view name) const;  // null when absent
-    Options section(std::string_view name) const;
-
-    const Json& values() const { return values_; }
-
-  private:
-    const Json& at(std::string_view name) const;
-    Json values_ = Json::object();
-};
-
 /// `value` as the map that a component or section wants: a bare value is its `scalar` option,
 /// nothing is an empty map.
 Value with_shorthand(const Value& value, std::string_view scalar);
@@ -137,6 +112,7 @@ Value with_shorthand(const Value& value, std::string_view scalar);
 /// Checks a map (or nothing, for an empty one) against a table and converts it. Every fault is
 /// appended to `problems`; the result is complete only if none was added. A missing required
 /// option is reported where the map begins. Strings with ${…} in templated options stay text.
+/// What came from !env or !file becomes a secret of its option.
 /// `what` names the component or section in messages: "hotfolder".
 Options decode(const std::vector<Option>& table, const Value& map, std::string_view what,
                std::vector<Problem>& problems);

@@ -157,5 +157,21 @@ TEST_F(Rendering, NeverShowsOrReadsSecrets) {
     }
 }
 
+TEST_F(Rendering, KnowsWhatCameFromSecrets) {
+    ::setenv("MUSHER_TEST_SECRET", "from outside", 1);
+    ASSERT_EQ(check("text: \"a/${env.TOKEN}\"\nfixed: env\nlist: [ \"${event.stem}\" ]\n"
+                    "map: { a: !env MUSHER_TEST_SECRET, b: \"${vars.wait}\", c: x }\n"
+                    "any: { deep: [ \"${env.TOKEN}\" ] }"),
+              "");
+    const Options options = template_.render(bindings()).value();
+    using Texts = std::vector<std::string>;
+    EXPECT_EQ(options.secrets("text"), Texts{"a/s3cret"});
+    EXPECT_EQ(options.secrets("map"), (Texts{"from outside", "2s"}));
+    EXPECT_EQ(options.secrets("any"), Texts{"s3cret"});
+    EXPECT_EQ(options.secrets("fixed"), Texts());
+    EXPECT_EQ(options.secrets("list"), Texts());
+    EXPECT_EQ(template_.fixed().secrets("map"), Texts{"from outside"});
+}
+
 }  // namespace
 }  // namespace musher
