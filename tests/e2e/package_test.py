@@ -186,6 +186,7 @@ class PackageTest(unittest.TestCase):
         self.addCleanup(shell.shutdown)
         told = shell.submit(self.debian.offline, "sh", "-euc", f"""
             apt-get install -y /musher.deb
+            ls /usr/share/doc/musher/openapi.yaml
             musher check
             runuser -u musher -- musher check --live
             {' '.join(AS_SERVICE)} run 2>/tmp/log &
