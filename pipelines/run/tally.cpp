@@ -5,11 +5,17 @@
 namespace musher {
 
 namespace {
-constexpr std::size_t kMostReason = 1024;  // bytes; `jobs show` has the rest
+constexpr std::size_t kMost = 1024;  // bytes of a name or reason; `jobs show` has the rest
 
-void cut_into(std::string& slot, const std::string& text) {
-    slot.assign(text, 0, std::min(text.size(), kMostReason));
+/// The first bytes of it, no character of UTF-8 cut in two.
+std::string_view beginning(std::string_view text) {
+    std::size_t end = std::min(text.size(), kMost);
+    const auto inside = [&] { return (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80; };
+    for (int bytes = 0; bytes < 3 && end > 0 && end < text.size() && inside(); ++bytes) --end;
+    return text.substr(0, end);
 }
+
+void cut_into(std::string& slot, const std::string& text) { slot = beginning(text); }
 }  // namespace
 
 Happening& Tally::tell_job(std::string_view state, const std::string& id, const Event& event,
@@ -19,7 +25,9 @@ Happening& Tally::tell_job(std::string_view state, const std::string& id, const 
     told.attempt = attempt;
     const auto name = event.facts.find("name");
     if (name != event.facts.end() && name->is_string()) {
-        told.name = escape_name(name->get_ref<const std::string&>());
+        // An event by hand may have a name of a MiB; its first bytes are as good to escape.
+        const std::string& whole = name->get_ref<const std::string&>();
+        cut_into(told.name, escape_name(beginning(whole)));
     }
     return told;
 }

@@ -49,6 +49,24 @@ TEST(EventRing, ALineHasAllMembers) {
     EXPECT_EQ(tally.counts().retried, 1u);
 }
 
+TEST(EventRing, LongNamesAndReasonsAreCutBetweenCharacters) {
+    const ManualClock clock;
+    EventRing ring(clock);
+    const EventRing::Listener listener(ring, [] {});
+    Tally tally(clock, ring, "p");
+    Job job = job_named("a");
+    std::string name = "x";
+    while (name.size() < (1 << 20)) name += "ö";
+    job.event.facts["name"] = name;
+    tally.ended(job, 1, JobState::dead, "s", name);
+    EXPECT_EQ(ring.at(0).name, name.substr(0, 1023)) << "1,024 bytes would end in half a letter";
+    EXPECT_EQ(ring.at(0).reason, name.substr(0, 1023));
+    EXPECT_LT(ring.line(0).size(), 4096u);
+    job.event.facts["name"] = std::string(1 << 20, '\xff');
+    tally.put(job, PutCode::accepted);
+    EXPECT_EQ(ring.at(1).name.size(), 1024u);
+}
+
 TEST(EventRing, AListenerHearsOnceForEachTimeItAsked) {
     const ManualClock clock;
     EventRing ring(clock);
