@@ -129,26 +129,30 @@ const std::vector<Api::Route>& Api::routes() {
 }
 
 Result<void> Api::known_host(const ServerRequest& request) const {
-    if (request.local) return {};
     const DaemonConfig& config = reactor_.daemon();
+    // Where other hosts ask, by whatever name, the token keeps strangers out; see may_ask().
+    if (request.local || config.http_open) return {};
     // A page of another site that resolves its name to us still sends that name.
     const std::string host = without_port(request.host);
-    const std::string listen = without_port(config.http_listen);
     const bool known = same_letters(host, "localhost") || host == "127.0.0.1" || host == "[::1]" ||
-                       same_letters(host, listen) ||
-                       (listen == "0.0.0.0" && !config.http_token.empty());
+                       same_letters(host, without_port(config.http_listen));
     if (known) return {};
     return fail(Errc::denied, "the Host '" + host + "' is not ours");
 }
 
-Result<void> Api::may_change(const ServerRequest& request) const {
-    if (request.local) return {};
-    const std::string& token = reactor_.daemon().http_token;
-    if (token.empty()) {
-        return fail(Errc::denied, "changes over TCP need a token, and none is set",
+/// Changes want the token; where other hosts can ask, all does but a load balancer's question.
+Result<void> Api::may_ask(const Route& route, const ServerRequest& request) const {
+    const DaemonConfig& config = reactor_.daemon();
+    const bool changes = route.method != "GET";
+    const bool free = !changes && (!config.http_open || route.answer == &Api::health);
+    if (request.local || free) return {};
+    if (config.http_token.empty()) {
+        return fail(Errc::denied,
+                    changes ? "changes over TCP need a token, and none is set"
+                            : "other hosts can ask here, and no token is set",
                     "set http.token in musher.yml, or use the control socket");
     }
-    if (!same(bearer_token(request.authorization), token)) {
+    if (!same(bearer_token(request.authorization), config.http_token)) {
         return fail(Errc::denied, "the token is missing or wrong",
                     "send Authorization: Bearer TOKEN");
     }
@@ -191,8 +195,7 @@ Task<ServerReply> Api::respond(const ServerRequest& request, Cancel& cancel) {
         if (!name) continue;
         const bool head = request.method == "HEAD" && route.method == "GET";
         if (request.method != route.method && !head) co_return wrong_method(request, route.method);
-        Result<void> may;
-        if (route.method != "GET") may = may_change(request);
+        const Result<void> may = may_ask(route, request);
         if (!may) co_return refusal(status_of(may.error().code), may.error());
         const std::size_t word = route.path.rfind('/') + 1;
         const Call call{request, *name, std::string(route.path.substr(word))};

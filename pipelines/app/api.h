@@ -33,7 +33,7 @@ class Api {
     Reply answer(const Route& route, const Call& call, Cancel& cancel);
     Task<ServerReply> respond(const ServerRequest& request, Cancel& cancel);
     Result<void> known_host(const ServerRequest& request) const;
-    Result<void> may_change(const ServerRequest& request) const;
+    Result<void> may_ask(const Route& route, const ServerRequest& request) const;
 
     // api_answers.cpp
     Answer index(const Call& call, Cancel& cancel);

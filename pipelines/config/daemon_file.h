@@ -28,6 +28,7 @@ struct DaemonConfig {
     std::vector<std::string> pipelines;  // absolute paths of directories and files
     RedisConfig queue;
     std::string http_listen;  // empty: none
+    bool http_open = false;   // other hosts can reach it
     std::string http_token;
     std::string http_path_prefix;
     std::string log_level = "info";

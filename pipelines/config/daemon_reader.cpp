@@ -165,8 +165,8 @@ void DaemonReader::read_http(const Options& http) {
             "write host:port, such as 127.0.0.1:8470 or 0.0.0.0:8470");
         return;
     }
-    const Value* section = root_.find("http");
-    if (is_loopback(listen->host) || section->find("token")) return;
+    config_.http_open = !is_loopback(listen->host);
+    if (!config_.http_open || root_.find("http")->find("token")) return;
     add_error(problems_, at, "open_to_all",
               fmt::format("other hosts can reach {}, and no token guards it", listen->text()),
               "add `token: !file PATH`, or listen on 127.0.0.1");

@@ -76,7 +76,10 @@ std::vector<Option> http_options() {
         {.name = "listen",
          .type = Type::text,
          .help = "host:port of dashboard, API, /metrics and /health; without it none of them"},
-        {.name = "token", .type = Type::secret, .help = "what changing calls must bring along"},
+        {.name = "token",
+         .type = Type::secret,
+         .help = "what changing calls must bring along and, where other hosts can reach `listen`, "
+                 "all but /health"},
         {.name = "users_file",
          .type = Type::path,
          .help = "names and password hashes, as htpasswd writes them; refused by this version"},

@@ -224,6 +224,45 @@ class WithoutMusherTest(unittest.TestCase):
             self.assertIn("musher", script.stdout)
 
 
+class OpenTest(unittest.TestCase):
+    """An address that other hosts can reach, under names that nobody knows beforehand."""
+
+    def ask(self, host, port, path, method="GET", **headers):
+        connection = http.client.HTTPConnection(host, port, timeout=30)
+        self.addCleanup(connection.close)
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def test_all_but_health_wants_the_token(self):
+        for listen, host in (("0.0.0.0", "127.0.0.1"), ("[::]", "::1")):
+            with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host
+                                      else socket.AF_INET) as probe:
+                port = probe.getsockname()[1]
+            house = House({"p": PIPELINE}, extra=f"http: {{ listen: '{listen}:{port}', "
+                                                 "token: !file {house}/token }\n")
+            self.addCleanup(house.__exit__, None)
+            with open(house / "token", "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+                file.write("s3cret\n")
+            house.folder("in")
+            house.start()
+            for name in (f"{host}:{port}", "musher.example"):
+                self.assertEqual(self.ask(host, port, "/health", Host=name)[0], 200)
+                for path in ("/metrics", "/api/v1", "/api/v1/status", "/api/v1/jobs",
+                             "/api/v1/events", "/api/v1/why?path=/etc"):
+                    for token in ("", "Bearer wrong1"):
+                        status, text = self.ask(host, port, path, Host=name, Authorization=token)
+                        self.assertEqual(status, 403, path)
+                        self.assertIn("the token is missing or wrong", text)
+                self.assertEqual(self.ask(host, port, "/metrics", "HEAD", Host=name)[0], 403)
+                self.assertEqual(self.ask(host, port, "/nothing", Host=name)[0], 404)
+                for path in ("/metrics", "/api/v1/status"):
+                    self.assertEqual(self.ask(host, port, path, Host=name,
+                                              Authorization="Bearer s3cret")[0], 200, path)
+            self.assertEqual(house.get("status")["pipelines"][0]["name"], "p")  # over the socket
+            self.assertEqual(house.stop(), 0)
+
+
 class RunningTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
