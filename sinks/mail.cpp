@@ -164,8 +164,10 @@ const Spec& mail_spec() {
         "One message to all of `to`, over a connection that is encrypted unless that connection "
         "says otherwise. Its Message-ID is made of the job and the step, the same on every "
         "attempt: a repeat after a crash can be told by it.\n\n"
-        "A server that is away or says \"later\" (4xx), and one that refuses password, TLS or "
-        "the sender, holds the pipeline. What it refuses for good (5xx: an unknown recipient, a "
+        "A server that is away or says \"later\" (4xx) of itself, and one that refuses password, "
+        "TLS or the sender, holds the pipeline. Where it says \"later\" of a recipient or of the "
+        "message, as greylisting does, this job alone is tried again, not before 5 minutes. What "
+        "it refuses for good (5xx: an unknown recipient, a "
         "message too "
         "large) is the item's fault: the job is dead at once, and nobody got the mail.",
         options_of_mail(),

@@ -30,7 +30,8 @@ class Smtp {
         : loop_(loop), target_(std::move(target)), turns_(loop.ready(), kConnections) {}
 
     /// Returns what the server said when it took the message, for all recipients. `unavailable`:
-    /// no server, or one that says "later" (4xx); `denied`: no TLS, a certificate or password that
+    /// no server, or one that says "later" (4xx) of itself; `failed`: it says so of this mail or a
+    /// recipient; `denied`: no TLS, a certificate or password that
     /// does not hold; `usage`: it will never take this one (5xx, too large). A Cancel ends it at
     /// once. After an error that came between the last byte and the answer, or a Cancel then,
     /// nobody knows whether it was taken.

@@ -8,8 +8,7 @@
 namespace musher {
 
 namespace {
-constexpr long kConnectMs = 10'000;
-constexpr long kGreetingSeconds = 60;
+constexpr Duration kGreylisted = std::chrono::minutes(5);  // as long as servers mostly want it
 // As long as RFC 5321 wants it for the answer to a whole message; for the others it is plenty.
 constexpr Duration kPatience = std::chrono::minutes(10);
 constexpr std::size_t kLongestReply = 64 << 10;
@@ -29,13 +28,28 @@ bool is_reply(std::string_view line) {
     return line.size() == 3 || line[3] == ' ' || line[3] == '-';
 }
 
+/// Whether "not now" is said of this mail alone: of a recipient who is greylisted or whose mailbox
+/// is full, of a text that looks odd. Servers that tell more say 4.3.x of themselves; 421 means
+/// that they go away, 452 that they are full, or that the recipient is.
+bool is_of_mail(const SmtpReply& reply, std::string_view asked) {
+    if (reply.code == 421 || asked.starts_with("MAIL FROM:")) return false;
+    if (reply.text.starts_with("4.")) return !reply.text.starts_with("4.3.");
+    return reply.code != 452 || asked.starts_with("RCPT TO:");
+}
+
 /// Who is at fault for an answer that was not wanted: 4xx is "not now", 5xx "never", and 53x asks
 /// for other credentials. The sender is the connection's, only the size (552) is the mail's.
-Errc code_of(int code, std::string_view asked) {
+Errc code_of(const SmtpReply& reply, std::string_view asked) {
+    const int code = reply.code;
     if (code == 530 || code == 534 || code == 535 || code == 538) return Errc::denied;
     const bool sender = asked.starts_with("MAIL FROM:") && code != 552;
     if (sender && code >= 500 && code < 600) return Errc::denied;
-    return code >= 500 && code < 600 ? Errc::usage : Errc::unavailable;
+    if (code >= 500 && code < 600) return Errc::usage;
+    return code >= 400 && code < 500 && is_of_mail(reply, asked) ? Errc::failed : Errc::unavailable;
+}
+
+long in_ms(Duration span) {
+    return static_cast<long>(std::chrono::duration_cast<milliseconds>(span).count());
 }
 }  // namespace
 
@@ -64,8 +78,9 @@ Result<void> SmtpSession::prepare() {
         curl_easy_setopt(easy, CURLOPT_USERNAME, target_.user.c_str());
         curl_easy_setopt(easy, CURLOPT_PASSWORD, target_.password.c_str());
     }
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
-    curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, kGreetingSeconds);
+    // For curl all of this is connecting; what comes before the greeting is timed by connect().
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     in_ms(target_.connect_timeout + target_.greeting_timeout));
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason_);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &SmtpSession::on_line);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
@@ -84,9 +99,26 @@ std::size_t SmtpSession::on_line(char* data, std::size_t, std::size_t size, void
     return size;
 }
 
+/// Until there is a connection, or the time for it is over.
+Task<Result<void>> SmtpSession::connect(Cancel& cancel) {
+    Cancel limited(cancel);
+    const Deadline deadline(loop_.timers(), limited, target_.connect_timeout);
+    while (!transfer_.done) {
+        const Result<void> woken = co_await transfer_.changed.wait(limited);
+        if (woken) continue;
+        if (cancel.requested()) co_return woken;
+        curl_off_t connected = 0;
+        curl_easy_getinfo(transfer_.easy, CURLINFO_CONNECT_TIME_T, &connected);
+        if (connected == 0) co_return away("cannot be reached: no connection in time");
+        break;
+    }
+    co_return Result<void>();
+}
+
 Task<Result<void>> SmtpSession::open(Cancel& cancel) {
     MUSHER_CO_DO(prepare());
     multi_.add(transfer_);
+    MUSHER_CO_DO(co_await connect(cancel));
     while (!transfer_.done) MUSHER_CO_DO(co_await transfer_.changed.wait(cancel));
     if (transfer_.code != CURLE_OK) co_return fail(failure());
     curl_socket_t fd = CURL_SOCKET_BAD;
@@ -192,8 +224,13 @@ Task<Result<SmtpReply>> SmtpSession::answer(std::string what, char wanted, Cance
     reply.text = shown(reply.text);
     const std::string code = std::to_string(reply.code);
     if (code[0] == wanted) co_return reply;
-    co_return fail(code_of(reply.code, what),
-                   target_.url + " answered " + what + " with " + code + " " + reply.text);
+    Error error(code_of(reply, what),
+                target_.url + " answered " + what + " with " + code + " " + reply.text);
+    // A backoff of seconds would be over before a greylisting is.
+    if (error.code == Errc::failed) {
+        error.retry_after = std::chrono::duration_cast<milliseconds>(kGreylisted);
+    }
+    co_return fail(std::move(error));
 }
 
 Task<Result<SmtpReply>> SmtpSession::say(std::string line, char wanted, Cancel& cancel) {

@@ -40,6 +40,7 @@ class SmtpSession {
 
   private:
     Result<void> prepare();
+    Task<Result<void>> connect(Cancel& cancel);
     Error failure() const;
     Task<Result<void>> wait(int events, Cancel& cancel);
     Task<Result<void>> read_more(Cancel& cancel);

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "reactor/base/clock.h"
 #include "reactor/base/json.h"
 
 namespace musher {
@@ -16,6 +17,10 @@ struct SmtpTarget {
     std::string password;
     std::string from;  // the sender: an address, maybe with a name
     std::string ca_file;
+    Duration connect_timeout = std::chrono::seconds(10);
+    /// From there until it is signed in. RFC 5321 wants minutes: servers delay their greeting on
+    /// purpose, which most that send spam do not wait for.
+    Duration greeting_timeout = std::chrono::seconds(60);
 
     /// A connection's options: { url, user, password, from, tls, ca_file }; user and password may
     /// stand in the URL, percent-encoded. `usage` otherwise; messages never show the password.

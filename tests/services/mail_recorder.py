@@ -4,12 +4,15 @@ port when ready.
 
 usage: mail_recorder.py RECORD_FILE PORT plain|starttls|tls [CERTIFICATE KEY]
 With TLS it wants user bob and password "pass word". Recipients: unknown@… is refused for good,
-later@… for now, hang@… gets no answer to the whole message. Subject "refused": 554 at the end.
+the others of LATER for now, hang@… gets no answer to the whole message. Subject "refused": 554 at
+the end, "odd" and "no space": 4xx.
 """
 import asyncio, email.policy, email.utils, hashlib, json, ssl, sys
 from aiosmtpd.smtp import SMTP, AuthResult
 
 LIMIT = 8 << 20
+LATER = {"later": "451 4.7.1 not now", "full": "452 4.2.2 mailbox full",
+         "system": "451 4.3.0 the server has a fault", "leaving": "421 4.7.0 going down"}
 
 
 def record(**line):
@@ -47,8 +50,8 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("unknown@"):
             return "550 5.1.1 nobody of that name"
-        if address.startswith("later@"):
-            return "451 4.7.1 not now"
+        if address.split("@")[0] in LATER:
+            return LATER[address.split("@")[0]]
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
@@ -56,6 +59,10 @@ class Handler:
         mail = told(envelope, session)
         if mail["subject"] == "refused":
             return "554 5.6.0 not this one"
+        if mail["subject"] == "odd":
+            return "451 4.7.1 not now"
+        if mail["subject"] == "no space":
+            return "452 insufficient system storage"
         record(**mail)
         if mail["to"][0].startswith("hang@"):
             await asyncio.Event().wait()

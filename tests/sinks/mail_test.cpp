@@ -2,8 +2,11 @@
 #include "sinks/mail.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "reactor/base/digest.h"
+#include "reactor/base/fd.h"
 #include "reactor/drivers/smtp.h"
 #include "tests/support/eventually.h"
 #include "tests/support/mail_server.h"
@@ -145,8 +148,21 @@ Task<void> refusals(Loop& loop, MailServer& server) {
                                    " answered RCPT TO:<unknown@example.com> with 550 "
                                    "5.1.1 nobody of that name");
     const Error later = co_await bench.refused("{ to: later@example.com, subject: s }");
-    EXPECT_EQ(info(later.code).name, "unavailable");
-    EXPECT_TRUE(info(later.code).fault == Fault::sink);
+    EXPECT_EQ(info(later.code).name, "failed") << later.text();
+    EXPECT_TRUE(info(later.code).fault == Fault::item) << "others' mails go on";
+    EXPECT_TRUE(info(later.code).retryable);
+    EXPECT_EQ(later.retry_after, std::chrono::minutes(5)) << "as greylisting wants it";
+    const std::pair<const char*, const char*> kLater[] = {
+        {"{ to: full@example.com, subject: s }", "failed"},
+        {"{ to: system@example.com, subject: s }", "unavailable"},
+        {"{ to: leaving@example.com, subject: s }", "unavailable"},
+        {"{ to: a@example.com, subject: odd }", "failed"},
+        {"{ to: a@example.com, subject: no space }", "unavailable"},
+    };
+    for (const auto& [yaml, name] : kLater) {
+        const Error error = co_await bench.refused(yaml);
+        EXPECT_EQ(info(error.code).name, name) << error.text();
+    }
     const Error late = co_await bench.refused("{ to: a@example.com, subject: refused }");
     EXPECT_EQ(info(late.code).name, "usage");
     EXPECT_EQ(late.message, server.url() + " answered the message with 554 5.6.0 not this one");
@@ -243,6 +259,39 @@ Task<void> in_the_clear(Loop& loop, MailServer& server) {
 TEST(Mail, SendsInTheClearOnlyWhenAllowed) {
     MailServer server;
     test::on_loop(in_the_clear, server);
+}
+
+/// Who listens and does not accept: the system takes the connection, nobody says a word.
+Task<void> mute(Loop& loop, const int& port) {
+    const Json options{{"url", "smtp://127.0.0.1:" + std::to_string(port)},
+                       {"from", "musher@example.com"},
+                       {"tls", "none"}};
+    SmtpTarget target = SmtpTarget::from_options(options).value();
+    EXPECT_EQ(target.connect_timeout, std::chrono::seconds(10));
+    EXPECT_EQ(target.greeting_timeout, std::chrono::seconds(60));
+    target.connect_timeout = milliseconds(50);
+    target.greeting_timeout = std::chrono::seconds(1);
+    Smtp smtp(loop, target);
+    Cancel never;
+    const Instant begin = loop.clock().now();
+    const Result<void> probed = co_await smtp.probe(never);
+    EXPECT_EQ(info(probed.error().code).name, "unavailable") << probed.error().text();
+    EXPECT_EQ(probed.error().text().find("no connection"), std::string::npos);
+    EXPECT_GE(loop.clock().now() - begin, milliseconds(900))
+        << "the greeting has a time of its own";
+}
+TEST(Mail, WaitsLongerForTheGreetingThanForAConnection) {
+    const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const plain = reinterpret_cast<sockaddr*>(&address);
+    ASSERT_EQ(::bind(listener.get(), plain, size), 0);
+    ASSERT_EQ(::listen(listener.get(), 1), 0);
+    ASSERT_EQ(::getsockname(listener.get(), plain, &size), 0);
+    const int port = ntohs(address.sin_port);
+    test::on_loop(mute, port);
 }
 
 }  // namespace
