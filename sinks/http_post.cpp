@@ -2,6 +2,7 @@
 
 #include "reactor/base/text.h"
 #include "sinks/http_rules.h"
+#include "sinks/http_secrets.h"
 
 namespace musher {
 
@@ -37,12 +38,12 @@ class HttpPost final : public Step {
         MUSHER_CO_DO(judge_answer(request, response, options.list("retry_on")));
         StepResult result;
         Receipt& receipt = result.receipt.emplace();
-        receipt.target = public_url(request.url);
+        receipt.target = request.shown();
         const bool file = !request.body_file.empty();
         receipt.bytes = file ? context.body.size : request.body.size();
         receipt.sha256 = file ? context.body.sha256 : std::string();
         receipt.extra["status"] = response.status;
-        receipt.extra["response"] = kept(response);
+        receipt.extra["response"] = without_secrets(request, kept(response));
         co_return result;
     }
 
@@ -52,6 +53,7 @@ class HttpPost final : public Step {
         const Json& form = options.json("form");
         const bool body = options.flag("body");
         HttpRequest request("POST", options.text("url"));
+        hide_secrets(request, options);
         request.ca_file = options.text("ca_file");
         request.timeout = Duration(0);  // of a large body; silence and the step's own timeout count
         request.silence = std::chrono::seconds(60);
@@ -123,7 +125,9 @@ const Spec& http_post_spec() {
             http_ca_file_option(),
         },
         {{"status", "the answer's status", 200},
-         {"response", "the answer's JSON, or its text; null over 4 KiB", Json::object()}},
+         {"response",
+          "the answer's JSON, or its text, with *** for secrets that it quotes; null over 4 KiB",
+          Json::object()}},
         R"(version: 1
 pipeline: announce
 source: { hotfolder: { path: /srv/in } }

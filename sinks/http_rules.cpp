@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "reactor/base/text.h"
+#include "sinks/http_secrets.h"
 
 namespace musher {
 
@@ -30,57 +31,12 @@ bool status_is(std::string_view pattern, int status) {
                       [](char wanted, char digit) { return wanted == 'x' || wanted == digit; });
 }
 
-/// Such a header's words are in many an answer.
-bool names_a_type(std::string_view header) {
-    std::string name(header.substr(0, header.find(':')));
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return name == "content-type" || name == "accept" || name == "idempotency-key";
-}
-
-/// Values of headers and their words, of the URL's query, its user and password; short ones are no
-/// secrets, and would be found in every text.
-std::vector<std::string> possible_secrets(const HttpRequest& request) {
-    constexpr std::size_t kShortest = 6;
-    std::vector<std::string> all;
-    const auto add = [&](std::string value) {
-        if (value.size() >= kShortest) all.push_back(std::move(value));
-    };
-    for (const std::string& header : request.headers) {
-        const std::string_view value = std::string_view(header).substr(header.find(':') + 1);
-        add(std::string(value.substr(std::min(value.find_first_not_of(' '), value.size()))));
-        if (names_a_type(header)) continue;
-        for (std::size_t from = 0; from < value.size();) {  // "Bearer TOKEN", "a=TOKEN; b=…"
-            const std::size_t end = std::min(value.find_first_of(" =;,\"", from), value.size());
-            add(std::string(value.substr(from, end - from)));
-            from = end + 1;
-        }
-    }
-    const std::string& url = request.url;
-    const std::size_t authority = url.find("://") + 3;
-    const std::size_t path = std::min(url.find_first_of("/?#", authority), url.size());
-    const std::size_t at = url.rfind('@', path);
-    const std::size_t query = url.find('?', path);
-    std::string parts;
-    if (at != std::string::npos && at > authority) parts = url.substr(authority, at - authority);
-    if (query != std::string::npos) parts += "&" + url.substr(query + 1);
-    for (std::size_t from = 0; from < parts.size();) {
-        const std::size_t end = std::min(parts.find_first_of(":=&;#", from), parts.size());
-        const std::string part = parts.substr(from, end - from);
-        add(part);
-        add(url_decode(part));
-        from = end + 1;
-    }
-    return all;
-}
-
 /// What the server said, on one line, unless it repeats what may be a secret.
 std::string said(const HttpRequest& request, const HttpResponse& response) {
     std::string text = response.body.substr(0, kShown);
     while (!is_utf8(text) && text.size() > kShown - 4) text.pop_back();
     if (!is_utf8(text)) return {};
-    for (const std::string& secret : possible_secrets(request)) {
-        if (response.body.find(secret) != std::string::npos) return {};
-    }
+    if (quotes_secrets(request, response.body)) return {};
     for (char& c : text) c = static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
     const std::size_t end = text.find_last_not_of(' ');
     return end == std::string::npos ? std::string() : ": " + text.substr(0, end + 1);
@@ -105,7 +61,7 @@ Result<void> judge_answer(const HttpRequest& request, const HttpResponse& respon
         return status_is(pattern, response.status);
     });
     Error error(code_of(response.status, retry),
-                request.method + " " + public_url(request.url) + " answered " +
+                request.method + " " + request.shown() + " answered " +
                     std::to_string(response.status) + said(request, response));
     if (response.status / 100 == 3) error.hint = "redirects are not followed; use the final URL";
     error.retry_after = response.retry_after;
@@ -173,6 +129,14 @@ bool has_header(const Json& headers, std::string_view name) {
     return false;
 }
 
+void hide_secrets(HttpRequest& request, const Options& options) {
+    request.secret_path = !options.secrets("url").empty();
+    for (const auto& [option, ignored] : options.values().items()) {
+        const std::vector<std::string>& texts = options.secrets(option);
+        request.secrets.insert(request.secrets.end(), texts.begin(), texts.end());
+    }
+}
+
 void add_headers(HttpRequest& request, const Json& headers) {
     for (const auto& [name, value] : headers.items()) {
         if (!value.is_null()) request.headers.push_back(name + ": " + http_text(value));
@@ -182,7 +146,9 @@ void add_headers(HttpRequest& request, const Json& headers) {
 Option http_url_option() {
     return {.name = "url",
             .type = OptionType::text,
-            .help = "http or https; user, password and query never show up in logs and receipts",
+            .help =
+                "http or https; user, password and query never show up in logs and receipts, nor "
+                "does the path of one that comes from !env, !file, env or vars",
             .required = true,
             .templated = true};
 }

@@ -16,6 +16,8 @@ Faults check_http_options(const Options& options);
 
 /// Fold-case, as names of headers are compared.
 bool has_header(const Json& headers, std::string_view name);
+/// Tells the request what of its options is secret.
+void hide_secrets(HttpRequest& request, const Options& options);
 /// Adds what the user wrote under `headers`.
 void add_headers(HttpRequest& request, const Json& headers);
 /// A value as one line of text: strings as they are, the rest as JSON.

@@ -95,6 +95,7 @@ constexpr Home kHomes[] = {
     {"mongoc", "reactor/drivers/mongo.*"},
     {"bson", "reactor/drivers/mongo.*"},
     {"lzma.h", "reactor/filters/xz\\.cpp"},
+    {"zlib.h", "reactor/drivers/gunzip\\.cpp"},
     {"openssl/", "reactor/(filters|drivers)/.*|reactor/base/digest\\.cpp"},
     {"yaml-cpp/", "pipelines/config/yaml\\.cpp"},
     {"lua", "pipelines/expr/lua_.*\\.cpp|tests/pipelines/lua_.*"},

@@ -50,6 +50,10 @@ bool is_json(const std::string& type) {
     return bare.ends_with("/json") || bare.ends_with("+json");
 }
 
+std::string shown(const Options& options) {
+    return public_url(options.text("url"), !options.secrets("url").empty());
+}
+
 /// What was called JSON must be; a list or map that was called something else is taken for it.
 Result<Json> content_of(const HttpResponse& response, const std::string& named) {
     Result<Json> parsed = parse_json(response.body);
@@ -64,7 +68,7 @@ Result<Json> content_of(const HttpResponse& response, const std::string& named) 
 
 Result<void> check_whole(const HttpRequest& request, const HttpResponse& response,
                          const Options& options) {
-    const std::string named = "GET " + public_url(request.url);
+    const std::string named = "GET " + request.shown();
     if (response.truncated) {
         const auto most = static_cast<std::uint64_t>(options.integer("max_size"));
         const bool fields = options.text("into") == "response";
@@ -117,8 +121,7 @@ class HttpGet final : public Step {
         StepResult result;
         result.outputs = about(response);
         result.outputs["bytes"] = response.body.size();
-        MUSHER_CO_TRY(result.outputs["response"],
-                      content_of(response, "GET " + public_url(options.text("url"))));
+        MUSHER_CO_TRY(result.outputs["response"], content_of(response, "GET " + shown(options)));
         co_return result;
     }
 
@@ -145,9 +148,9 @@ class HttpGet final : public Step {
                 co_return response;
             }
             if (left-- == 0) {
-                co_return fail(Errc::usage,
-                               "GET " + public_url(options.text("url")) + ": more than " +
-                                   std::to_string(options.integer("redirects")) + " redirects");
+                co_return fail(Errc::usage, "GET " + shown(options) + ": more than " +
+                                                std::to_string(options.integer("redirects")) +
+                                                " redirects");
             }
             MUSHER_CO_DO(follow(request, response.location));
         }
@@ -155,6 +158,7 @@ class HttpGet final : public Step {
 
     static HttpRequest request_of(const Options& options, Download* into) {
         HttpRequest request("GET", options.text("url"));
+        hide_secrets(request, options);
         request.ca_file = options.text("ca_file");
         request.timeout = Duration(0);  // the step's own counts, over all redirects
         request.silence = std::chrono::seconds(60);
@@ -174,7 +178,8 @@ class HttpGet final : public Step {
         if (!to.starts_with("https://") &&
             (!to.starts_with("http://") || from.starts_with("https://"))) {
             return fail(Errc::usage,
-                        "GET " + public_url(request.url) + " redirects to " + public_url(location),
+                        "GET " + request.shown() + " redirects to " +
+                            public_url(location, request.secret_path),
                         "https stays https; use the final URL if that is meant");
         }
         if (from != to) request.headers.clear();
@@ -207,14 +212,14 @@ std::vector<Option> options_of_http_get() {
          .least = 1},
         {.name = "redirects",
          .type = OptionType::integer,
-         .help = "followed at most; `headers` go to the first server only, and https stays https",
+         .help = "followed at most; `headers`, user and password go to the first server only, and "
+                 "https stays https",
          .fallback = "5",
          .least = 0,
          .most = 50},
         {.name = "compressed",
          .type = OptionType::boolean,
-         .help = "true: asks for gzip and unpacks it; a gzip stream that ends early in a sound "
-                 "transfer goes unnoticed",
+         .help = "true: asks for gzip and unpacks it; `max_size` counts what was in it",
          .fallback = "false"},
         {.name = "unsized",
          .type = OptionType::boolean,

@@ -38,7 +38,7 @@ Task<Result<HttpResponse>> Http::send(const HttpRequest& request, Cancel& cancel
 Task<Result<void>> Http::run(Exchange& exchange, Cancel& cancel) {
     for (;;) {
         if (exchange.has_arrived()) {
-            MUSHER_CO_DO(co_await drain(exchange));
+            MUSHER_CO_DO(co_await drain(exchange, cancel));
         } else if (exchange.ended()) {
             co_return Result<void>();
         } else if (exchange.hungry) {
@@ -51,12 +51,17 @@ Task<Result<void>> Http::run(Exchange& exchange, Cancel& cancel) {
     }
 }
 
-/// Hands on what has come. Meanwhile curl gathers up to a slice, then the server has to wait.
-Task<Result<void>> Http::drain(Exchange& exchange) {
+/// Hands on what has come. Meanwhile curl gathers up to a slice, then the server has to wait. What
+/// a slice holds may be a thousand times as long: it is unpacked a slice at a time too.
+Task<Result<void>> Http::drain(Exchange& exchange, Cancel& cancel) {
     if (exchange.blocks()) {
-        const std::string slice = exchange.take_arrived();
-        auto write = [&exchange, &slice] { return exchange.write(slice); };
-        MUSHER_CO_DO(co_await offload(loop_, write));
+        const std::string arrived = exchange.take_arrived();
+        std::string_view left = arrived;
+        auto write = [&exchange, &left] { return exchange.write(left); };
+        for (bool more = true; more;) {
+            MUSHER_CO_TRY(more, co_await offload(loop_, write));
+            if (cancel.requested()) co_return fail(cancel.error());
+        }
     } else {
         exchange.deliver();
     }
@@ -80,9 +85,28 @@ Task<Result<void>> Http::feed(Exchange& exchange) {
     co_return Result<void>();
 }
 
-Result<void> check_url(const std::string& url) {
-    const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
+std::string HttpRequest::shown() const { return public_url(url, secret_path); }
+
+namespace {
+using UrlParts = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+
+UrlParts no_parts() {
+    UrlParts parts(curl_url(), &curl_url_cleanup);
     MUSHER_CHECK(parts);
+    return parts;
+}
+
+/// "" where there is none.
+std::string part_of(const UrlParts& parts, CURLUPart part, unsigned flags = 0) {
+    char* text = nullptr;
+    if (curl_url_get(parts.get(), part, &text, flags) != CURLUE_OK) return {};
+    const std::unique_ptr<char, decltype(&curl_free)> owned(text, &curl_free);
+    return text;
+}
+}  // namespace
+
+Result<void> check_url(const std::string& url) {
+    const UrlParts parts = no_parts();
     const CURLUcode code = curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0);
     if (code == CURLUE_OK) return {};
     std::string why = curl_url_strerror(code);
@@ -109,17 +133,21 @@ namespace {
 /// The URL without the parts named; "" for what is no URL.
 std::string url_without(const std::string& url, std::initializer_list<CURLUPart> left_out,
                         unsigned flags) {
-    const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
-    if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return {};
+    const UrlParts parts = no_parts();
+    if (curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return {};
     for (const CURLUPart part : left_out) curl_url_set(parts.get(), part, nullptr, 0);
-    char* text = nullptr;
-    if (curl_url_get(parts.get(), CURLUPART_URL, &text, flags) != CURLUE_OK) return {};
-    const std::unique_ptr<char, decltype(&curl_free)> owned(text, &curl_free);
-    return text;
+    return part_of(parts, CURLUPART_URL, flags);
 }
 }  // namespace
 
-std::string public_url(const std::string& url) {
+std::string public_url(const std::string& url, bool secret_path) {
+    if (secret_path) {
+        const std::string host = url_without(url,
+                                             {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
+                                              CURLUPART_PATH, CURLUPART_QUERY, CURLUPART_FRAGMENT},
+                                             0);
+        return host.empty() ? "a malformed URL" : host + "…";
+    }
     const std::string text = url_without(url,
                                          {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
                                           CURLUPART_QUERY, CURLUPART_FRAGMENT},
@@ -135,6 +163,25 @@ std::string origin_of(const std::string& url) {
     for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     while (text.ends_with('/')) text.pop_back();
     return text;
+}
+
+std::string redirect_target(const std::string& from, const std::string& location) {
+    const UrlParts parts = no_parts();
+    if (curl_url_set(parts.get(), CURLUPART_URL, from.c_str(), 0) != CURLUE_OK) return {};
+    const std::string user = part_of(parts, CURLUPART_USER);
+    const std::string password = part_of(parts, CURLUPART_PASSWORD);
+    constexpr unsigned kTolerant = CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE | CURLU_ALLOW_SPACE;
+    if (curl_url_set(parts.get(), CURLUPART_URL, location.c_str(), kTolerant) != CURLUE_OK) {
+        return {};
+    }
+    const bool same = origin_of(part_of(parts, CURLUPART_URL)) == origin_of(from);
+    if (same && !user.empty() && part_of(parts, CURLUPART_USER).empty()) {
+        curl_url_set(parts.get(), CURLUPART_USER, user.c_str(), 0);
+        if (!password.empty()) {
+            curl_url_set(parts.get(), CURLUPART_PASSWORD, password.c_str(), 0);
+        }
+    }
+    return part_of(parts, CURLUPART_URL);
 }
 
 }  // namespace musher

@@ -29,7 +29,9 @@ struct HttpRequest {
     Duration silence = std::chrono::seconds(30);  // under 1 byte/s for so long; zero: no matter
     std::size_t response_limit = 1 << 20;         // bytes of the answer's body that are kept
     int redirects = 0;                            // followed at most
-    bool compressed = false;                      // asks for gzip, and gives on what was in it
+    /// Asks for gzip, and gives what was in it to on_slice and HttpResponse::body; the limits then
+    /// count what was in it. Not with on_data.
+    bool compressed = false;
     /// Gets the body of a 2xx answer as it comes, instead of HttpResponse::body; false ends the
     /// transfer. Other answers' bodies are kept. The server waits while more than a slice does.
     std::function<bool(std::string_view piece)> on_data;
@@ -37,6 +39,11 @@ struct HttpRequest {
     /// slice comes. An error ends the transfer.
     std::function<Result<void>(std::string_view slice)> on_slice;
     std::uint64_t stream_limit = UINT64_MAX;  // bytes for these two; not one more is given
+    bool secret_path = false;                 // messages end at the host
+    std::vector<std::string> secrets;         // sent, and not to be seen in what an answer quotes
+
+    /// The URL as messages and receipts may have it.
+    std::string shown() const;
 };
 
 /// A date far away would hold a pipeline for ever; to ask again each hour harms no server.
@@ -67,15 +74,15 @@ class Http {
     /// Any answer of the server is a response, also 404 and 500. `unavailable`: refused,
     /// unresolved, broken off, or no connection within connect_timeout; `denied`: a certificate
     /// that does not hold; `timeout`: no end within `timeout`, or silence; `usage`: a URL or
-    /// header that cannot be. Not sent twice by itself, but for a kept connection that turned out
-    /// dead before anything came back.
+    /// header that cannot be; `failed`: a gzip stream that is damaged or ends early. Not sent twice
+    /// by itself, but for a kept connection that turned out dead before anything came back.
     Task<Result<HttpResponse>> send(const HttpRequest& request, Cancel& cancel);
 
   private:
     class Exchange;
     Task<Result<void>> run(Exchange& exchange, Cancel& cancel);
     Task<Result<void>> feed(Exchange& exchange);
-    Task<Result<void>> drain(Exchange& exchange);
+    Task<Result<void>> drain(Exchange& exchange, Cancel& cancel);
 
     Loop& loop_;
     std::unique_ptr<CurlMulti> multi_;
@@ -87,8 +94,12 @@ Result<void> check_url(const std::string& url);
 bool is_header_name(std::string_view name);
 bool is_header_value(std::string_view value);
 
-/// The URL without user, password, query and fragment: for messages and receipts.
-std::string public_url(const std::string& url);
+/// The URL without user, password, query and fragment: for messages and receipts. With a secret
+/// path, "https://a.example/…".
+std::string public_url(const std::string& url, bool secret_path = false);
+/// Where an answer's `Location` leads from there, as a whole URL; "" when it is malformed. User and
+/// password go along to the same origin, and to no other.
+std::string redirect_target(const std::string& from, const std::string& location);
 /// Scheme, host and port in one form: "https://a.example:443"; "" for what is no URL.
 std::string origin_of(const std::string& url);
 

@@ -11,156 +11,14 @@
 namespace musher {
 
 namespace {
-long in_ms(Duration span) {
-    return static_cast<long>(std::chrono::duration_cast<milliseconds>(span).count());
-}
-
-bool has_control(std::string_view text) {
-    return std::any_of(text.begin(), text.end(),
-                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
-bool begins_fold(std::string_view text, std::string_view start) {
-    return text.size() >= start.size() &&
-           std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) {
-               return std::tolower(static_cast<unsigned char>(a)) ==
-                      std::tolower(static_cast<unsigned char>(b));
-           });
+std::string small_letters(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
 }
 }  // namespace
 
 Http::Exchange::Exchange(Loop& loop, const HttpRequest& request)
     : transfer(loop), request_(request), headers_(nullptr, &curl_slist_free_all) {}
-
-Result<void> Http::Exchange::prepare(std::uint64_t upload_size) {
-    CURL* easy = transfer.easy;
-    if (has_control(request_.url)) return fail(Errc::usage, "the URL holds a control character");
-    curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request_.redirects > 0 ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(request_.redirects));
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, in_ms(request_.connect_timeout));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, in_ms(request_.timeout));
-    if (request_.silence.count() > 0) {
-        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (in_ms(request_.silence) + 999) / 1000);
-    }
-    if (!request_.ca_file.empty()) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
-        curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-    }
-    if (!request_.unix_socket.empty()) {
-        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request_.unix_socket.c_str());
-        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    }
-    if (request_.compressed) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "musher");
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason_);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Exchange::on_head);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Exchange::on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-    prepare_body(upload_size);
-    return prepare_headers();
-}
-
-void Http::Exchange::prepare_body(std::uint64_t upload_size) {
-    CURL* easy = transfer.easy;
-    const bool file = !request_.body_file.empty();
-    std::string_view implied = "GET";
-    if (request_.method == "HEAD") {
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-        implied = "HEAD";
-    } else if (file || !request_.body.empty() || request_.method == "POST") {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                         static_cast<curl_off_t>(file ? upload_size : request_.body.size()));
-        implied = "POST";
-    }
-    if (request_.method != implied) {
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
-    }
-    if (implied != "POST") return;  // CURLOPT_POSTFIELDS alone would make a POST of a GET
-    if (!file) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
-        return;
-    }
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Exchange::on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, this);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &Exchange::on_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, this);
-}
-
-Result<void> Http::Exchange::prepare_headers() {
-    std::vector<std::string> lines = request_.headers;
-    bool typed = false;
-    for (const std::string& line : lines) {
-        const std::size_t colon = line.find(':');
-        if (colon == 0 || colon == std::string::npos || has_control(line)) {
-            return fail(Errc::usage, "the header '" + line.substr(0, std::min(colon, line.size())) +
-                                         "' is malformed or holds a control character");
-        }
-        typed = typed || begins_fold(line, "content-type:");
-    }
-    // Without these curl invents a form's type, and waits a second for servers that know no 100.
-    lines.emplace_back("Expect:");
-    if (!typed) lines.emplace_back("Content-Type:");
-    for (const std::string& line : lines) {
-        // "Name:" with nothing behind it would be curl's way to suppress a header.
-        const bool empty = line.back() == ':' && line != "Expect:" && line != "Content-Type:";
-        const std::string sent = empty ? line.substr(0, line.size() - 1) + ";" : line;
-        curl_slist* grown = curl_slist_append(headers_.get(), sent.c_str());
-        MUSHER_CHECK(grown);
-        static_cast<void>(headers_.release());
-        headers_.reset(grown);
-    }
-    curl_easy_setopt(transfer.easy, CURLOPT_HTTPHEADER, headers_.get());
-    return {};
-}
-
-Result<std::uint64_t> Http::Exchange::open_body() {
-    MUSHER_TRY(body_, musher::open_body(request_.body_file, request_.body_identity));
-    struct stat facts{};
-    if (fstat(body_.get(), &facts) != 0) return fail(errno_error(errno, request_.body_file));
-    return static_cast<std::uint64_t>(facts.st_size);
-}
-
-Result<std::string> Http::Exchange::read_body(std::uint64_t from) const {
-    std::string bytes(limits::kSliceBytes, '\0');
-    const ssize_t got = ::pread(body_.get(), bytes.data(), bytes.size(), static_cast<off_t>(from));
-    if (got < 0) return fail(errno_error(errno, "reading " + request_.body_file));
-    if (got == 0)
-        return fail(Errc::conflict, request_.body_file + " became shorter while it was sent");
-    bytes.resize(static_cast<std::size_t>(got));
-    return bytes;
-}
-
-std::size_t Http::Exchange::on_read(char* to, std::size_t, std::size_t size, void* self) {
-    auto& exchange = *static_cast<Exchange*>(self);
-    const std::size_t left = exchange.slice.size() - exchange.slice_used;
-    if (left == 0) {
-        exchange.hungry = true;
-        exchange.transfer.changed.wake_one();
-        return CURL_READFUNC_PAUSE;
-    }
-    const std::size_t given = std::min(left, size);
-    std::memcpy(to, exchange.slice.data() + exchange.slice_used, given);
-    exchange.slice_used += given;
-    return given;
-}
-
-int Http::Exchange::on_seek(void* self, curl_off_t offset, int origin) {
-    if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
-    auto& exchange = *static_cast<Exchange*>(self);
-    exchange.offset = static_cast<std::uint64_t>(offset);
-    exchange.slice.clear();
-    exchange.slice_used = 0;
-    ++exchange.rewinds;
-    return CURL_SEEKFUNC_OK;
-}
 
 std::size_t Http::Exchange::on_head(char* data, std::size_t, std::size_t size, void* self) {
     std::string_view line(data, size);
@@ -180,23 +38,67 @@ void Http::Exchange::take_head_line(std::string_view line) {
     }
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
-    std::string name(line.substr(0, colon));
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    std::string name = small_letters(std::string(line.substr(0, colon)));
     line.remove_prefix(colon + 1);
     line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
     response_.headers.emplace_back(std::move(name), std::string(line));
 }
 
+/// Decides once, before the first byte of the body, how it is read.
+void Http::Exchange::begin_body() {
+    if (std::exchange(begun_, true) || !request_.compressed) return;
+    const std::string coding = small_letters(response_.header("content-encoding"));
+    if (coding == "gzip" || coding == "x-gzip") {
+        gunzip_.emplace();
+    } else if (!coding.empty() && coding != "identity" && response_.ok()) {
+        fault_ = says(Errc::failed, "the answer's encoding is not gzip, and nobody asked for it");
+    }
+}
+
 std::size_t Http::Exchange::on_body(char* data, std::size_t, std::size_t size, void* self) {
     auto& exchange = *static_cast<Exchange*>(self);
+    exchange.begin_body();
+    if (exchange.fault_) return CURL_WRITEFUNC_ERROR;
     const bool streams = exchange.request_.on_data || exchange.request_.on_slice;
     if (streams && exchange.response_.ok()) return exchange.take_piece({data, size});
-    std::string& body = exchange.response_.body;
-    const std::size_t room = exchange.request_.response_limit - body.size();
-    body.append(data, std::min(size, room));
-    if (size <= room) return size;
-    exchange.response_.truncated = exchange.enough_ = true;
-    return CURL_WRITEFUNC_ERROR;
+    return exchange.keep({data, size}) ? size : CURL_WRITEFUNC_ERROR;
+}
+
+/// False when that is enough, or a fault.
+bool Http::Exchange::keep(std::string_view piece) {
+    if (!gunzip_) return keep_plain(piece);
+    constexpr std::size_t kRoom = 64 << 10;
+    for (bool more = true; more;) {
+        std::string plain;
+        const Result<bool> unpacked = gunzip_->unpack(piece, plain, kRoom);
+        if (!unpacked) fault_ = says(unpacked.error().code, unpacked.error().message);
+        if (!unpacked || !keep_plain(plain)) return false;
+        more = *unpacked;
+    }
+    return true;
+}
+
+bool Http::Exchange::keep_plain(std::string_view piece) {
+    const std::size_t room = request_.response_limit - response_.body.size();
+    response_.body.append(piece.substr(0, room));
+    if (piece.size() <= room) return true;
+    response_.truncated = enough_ = true;
+    return false;
+}
+
+Result<bool> Http::Exchange::write(std::string_view& arrived) {
+    if (!gunzip_) {
+        MUSHER_DO(request_.on_slice(std::exchange(arrived, {})));
+        return false;
+    }
+    std::string plain;
+    const Result<bool> more = gunzip_->unpack(arrived, plain, limits::kSliceBytes);
+    if (!more) return fail(says(more.error().code, more.error().message));
+    unpacked_ += plain.size();
+    burst_ = unpacked_ > request_.stream_limit;
+    if (burst_) return false;
+    if (!plain.empty()) MUSHER_DO(request_.on_slice(plain));
+    return *more;
 }
 
 std::uint64_t Http::Exchange::announced() const {
@@ -235,30 +137,47 @@ bool Http::Exchange::is_delimited() const {
     if (request_.method == "HEAD" || response_.status == 204 || response_.status == 304) {
         return true;
     }
-    std::string coding = response_.header("transfer-encoding");
-    for (char& c : coding) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string coding = small_letters(response_.header("transfer-encoding"));
     return !response_.header("content-length").empty() ||
            coding.find("chunked") != std::string::npos;
 }
 
+/// Sound framing tells that all bytes came, not that they were all there are.
+bool Http::Exchange::unpacks_whole() const {
+    const bool bodiless = request_.method == "HEAD" || response_.status == 204;
+    const bool asked = response_.ok() && !response_.truncated && !bodiless;
+    return !asked || !gunzip_ || gunzip_->whole();
+}
+
 Result<HttpResponse> Http::Exchange::result() {
-    if (transfer.code != CURLE_OK && !enough_) return fail(failure());
+    begin_body();
+    if (fault_ && response_.ok()) return fail(*fault_);
+    if (transfer.code != CURLE_OK && !enough_ && !fault_) return fail(failure());
+    if (burst_) response_.truncated = true;
+    if (!unpacks_whole()) {
+        return fail(says(Errc::failed, "the answer ends in the middle of its gzip stream"));
+    }
     curl_off_t seconds = 0;
     curl_easy_getinfo(transfer.easy, CURLINFO_RETRY_AFTER, &seconds);
     constexpr std::chrono::seconds kMost = kLongestRetryAfter;
     response_.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(seconds, 0, kMost.count()));
     response_.delimited = is_delimited();
-    const char* location = nullptr;
-    curl_easy_getinfo(transfer.easy, CURLINFO_REDIRECT_URL, &location);
-    if (location) response_.location = location;
+    const std::string location = response_.header("location");
+    if (response_.status / 100 == 3 && request_.redirects == 0 && !location.empty()) {
+        response_.location = redirect_target(request_.url, location);
+    }
     return std::move(response_);
+}
+
+Error Http::Exchange::says(Errc code, const std::string& what) const {
+    return Error(code, request_.method + " " + request_.shown() + ": " + what);
 }
 
 Error Http::Exchange::failure() const {
     const auto say = [&](Errc code, std::string what) {
         if (!what.empty())
             what[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(what[0])));
-        return Error(code, request_.method + " " + public_url(request_.url) + ": " + what);
+        return says(code, what);
     };
     // curl's own words name hosts and ports, never the URL.
     const std::string reason = reason_[0] ? reason_ : curl_easy_strerror(transfer.code);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "reactor/base/fd.h"
 #include "reactor/drivers/curl_multi.h"
+#include "reactor/drivers/gunzip.h"
 #include "reactor/drivers/http.h"
 
 namespace musher {
@@ -23,13 +25,14 @@ class Http::Exchange {
     Result<std::string> read_body(std::uint64_t offset) const;
     /// What became of the transfer, once it is done.
     Result<HttpResponse> result();
-    bool has_arrived() const { return !arrived_.empty(); }
-    bool ended() const { return transfer.done || enough_; }
+    bool has_arrived() const { return !arrived_.empty() && !burst_; }
+    bool ended() const { return transfer.done || enough_ || burst_; }
     /// Gives what has come to on_data.
     void deliver();
-    /// The same to on_slice, with what take_arrived() gave; on the pool.
+    /// The same to on_slice, with what take_arrived() gave; on the pool. Takes some of it or all;
+    /// true: call again, there is more.
     std::string take_arrived() { return std::exchange(arrived_, {}); }
-    Result<void> write(std::string_view bytes) const { return request_.on_slice(bytes); }
+    Result<bool> write(std::string_view& arrived);
     bool blocks() const { return static_cast<bool>(request_.on_slice); }
 
     CurlTransfer transfer;
@@ -44,9 +47,14 @@ class Http::Exchange {
     void prepare_body(std::uint64_t upload_size);
     Result<void> prepare_headers();
     void take_head_line(std::string_view line);
+    void begin_body();
     std::size_t take_piece(std::string_view piece);
+    bool keep(std::string_view piece);
+    bool keep_plain(std::string_view piece);
+    bool unpacks_whole() const;
     bool is_delimited() const;
     std::uint64_t announced() const;  // Content-Length, 0 without one
+    Error says(Errc code, const std::string& what) const;
     Error failure() const;
     static std::size_t on_head(char* data, std::size_t, std::size_t size, void* self);
     static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);
@@ -58,6 +66,11 @@ class Http::Exchange {
     std::string arrived_;         // for on_data and on_slice, up to a slice
     std::uint64_t streamed_ = 0;  // bytes of it so far
     bool enough_ = false;         // we ended it ourselves: the answer is long enough
+    bool begun_ = false;          // its headers are whole, and judged
+    std::optional<Error> fault_;  // of the answer
+    std::optional<Gunzip> gunzip_;
+    std::uint64_t unpacked_ = 0;  // bytes of it that write() made
+    bool burst_ = false;          // they became too many
     Fd body_;
     std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers_;
     char reason_[CURL_ERROR_SIZE] = "";

@@ -31,7 +31,7 @@ Task<Error> refused(Http& http, const HttpRequest& request) {
 Task<void> plain(Loop& loop, HttpServer& server) {
     Http http(loop);
     HttpRequest get("GET", server.url("/200"));
-    get.headers = {"X-One: 1", "X-Empty:"};
+    get.headers = {"X-One: 1", "X-Empty:", "X-Blank: "};
     const HttpResponse first = co_await answered(http, get);
     EXPECT_EQ(first.status, 200);
     EXPECT_EQ(first.body, "answer 200");
@@ -55,6 +55,7 @@ Task<void> plain(Loop& loop, HttpServer& server) {
     EXPECT_EQ(seen[0]["method"], "GET");
     EXPECT_EQ(seen[0]["headers"]["x-one"], "1");
     EXPECT_EQ(seen[0]["headers"]["x-empty"], "");
+    EXPECT_EQ(seen[0]["headers"]["x-blank"], "") << "sent, not left out";
     EXPECT_EQ(seen[1]["headers"]["content-type"], "text/plain");
     EXPECT_FALSE(seen[1]["headers"].contains("expect"));
     EXPECT_EQ(seen[2]["headers"]["content-length"], "0");
@@ -297,6 +298,30 @@ TEST(Http, PublicUrlsHoldNoSecrets) {
         {"not a url", "a malformed URL"},
     };
     for (const auto& [url, expected] : kCases) EXPECT_EQ(public_url(url), expected);
+    EXPECT_EQ(public_url("https://u:p@a.example:444/services/s3cret?key=1", true),
+              "https://a.example:444/…");
+    EXPECT_EQ(public_url("not a url", true), "a malformed URL");
+}
+
+TEST(Http, ARedirectKeepsUserAndPasswordAtItsOrigin) {
+    const std::string from = "https://u:p%40@a.example/x/y?q=1";
+    const std::pair<const char*, const char*> kCases[] = {
+        {"z", "https://u:p%40@a.example/x/z"},
+        {"/z?r=2", "https://u:p%40@a.example/z?r=2"},
+        {"https://a.example/z", "https://u:p%40@a.example/z"},
+        {"https://A.example:443/z", "https://u:p%40@A.example:443/z"},
+        {"https://v:w@a.example/z", "https://v:w@a.example/z"},
+        {"//a.example/z", "https://u:p%40@a.example/z"},
+        {"//b.example/z", "https://b.example/z"},
+        {"https://b.example/z", "https://b.example/z"},
+        {"https://a.example:444/z", "https://a.example:444/z"},
+        {"http://a.example/z", "http://a.example/z"},
+        {"https://u@b.example/z", "https://u@b.example/z"},
+        {"http://[", ""},
+    };
+    for (const auto& [location, expected] : kCases) {
+        EXPECT_EQ(redirect_target(from, location), expected) << location;
+    }
 }
 
 }  // namespace

@@ -3,9 +3,10 @@
 
 usage: http_recorder.py RECORD_FILE PORT|SOCKET_PATH [CERTIFICATE KEY]
 Paths: /STATUS[?retry_after=…&say=…], /echo, /large?bytes=N, /hang, /drip, /events,
-/redirect[?to=URL], /reset, /cut, /cut_chunks, /who, /banner
+/redirect[?to=URL&page=BYTES], /reset, /cut, /cut_chunks, /who, /banner,
+/gzip?[bytes=N&keep=N&damage=1&twice=1&as=CODING&status=N], /quote
 """
-import hashlib, http.server, json, select, socket, socketserver, ssl, sys, threading
+import gzip, hashlib, http.server, json, select, socket, socketserver, ssl, sys, threading
 from urllib.parse import parse_qs, urlparse
 
 lock = threading.Lock()
@@ -50,7 +51,19 @@ class Answer(http.server.BaseHTTPRequestHandler):
         elif name == "large":
             self.give(200, b"x" * int(query["bytes"]))
         elif name == "redirect":
-            self.give(302, Location=query.get("to", "/200"))
+            page = b"x" * int(query.get("page", 0))
+            self.give(302, page, Location=query.get("to", "/200"))
+        elif name == "gzip":  # a sound transfer, whatever becomes of the stream in it
+            packed = gzip.compress(b"x" * int(query.get("bytes", 100)))
+            packed *= 2 if "twice" in query else 1
+            packed = packed[:int(query.get("keep", len(packed)))]
+            if "damage" in query:
+                packed = packed[:-8] + b"damaged!"
+            self.give(int(query.get("status", 200)), packed,
+                      Content_Encoding=query.get("as", "gzip"))
+        elif name == "quote":  # the secrets that it was told
+            told = dict(self.headers.items(), path=self.path, body=body.decode())
+            self.give(200, json.dumps(told).encode())
         elif name == "who":  # quotes the token
             self.give(400, self.headers.get("Authorization", "").split()[-1].encode())
         elif name == "banner":

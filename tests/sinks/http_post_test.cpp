@@ -110,5 +110,29 @@ TEST(HttpPost, SaysWhoIsAtFaultAndWhetherToTryAgain) {
     test::on_loop(answers, server);
 }
 
+Task<void> quoted(Loop& loop, HttpServer& server) {
+    StepBench bench(loop, http_post_spec(), make_http_post());
+    bench.env["TOKEN"] = "s3cret-1";
+    bench.env["KEY"] = "s3cret-2";
+    bench.env["HOOK"] = "s3cret-3";
+    const Json receipt = co_await bench.receipt(
+        "url: \"http://bob:s3cret-4@" + server.url("/quote").substr(7) +
+        "?hook=${env.HOOK}\"\nheaders: { Authorization: \"Bearer ${env.TOKEN}\", X-Empty: \"\" }\n"
+        "json: { key: \"${env.KEY}\", name: \"${event.name}\" }");
+    EXPECT_EQ(receipt["status"], 200) << receipt;
+    EXPECT_EQ(to_line(receipt).find("s3cret"), std::string::npos) << receipt;
+    const Json& response = receipt["response"];
+    EXPECT_EQ(response["body"], R"({"key":"***","name":"a b.txt"})");
+    EXPECT_EQ(response["Content-Type"], "application/json") << "no secret";
+    EXPECT_EQ(response["Idempotency-Key"], "0190-job/step") << "neither";
+    EXPECT_EQ(server.requests()[0]["headers"]["x-empty"], "") << "an empty header is one too";
+    EXPECT_EQ(receipt["target"], "http://127.0.0.1:" + std::to_string(server.port()) + "/…");
+    co_await bench.close();
+}
+TEST(HttpPost, KeepsNoSecretThatTheServerQuotes) {
+    HttpServer server;
+    test::on_loop(quoted, server);
+}
+
 }  // namespace
 }  // namespace musher

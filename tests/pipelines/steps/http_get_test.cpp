@@ -1,20 +1,20 @@
 // http_get against real servers: whole bodies, bounds, redirects, and what each answer means.
-#include "pipelines/steps/http_get.h"
-
 #include <gtest/gtest.h>
 
 #include "reactor/base/digest.h"
+#include "tests/pipelines/steps/http_get_bench.h"
 #include "tests/support/eventually.h"
 #include "tests/support/http_server.h"
 #include "tests/support/nginx_server.h"
 #include "tests/support/run_loop.h"
 #include "tests/support/sanitized.h"
-#include "tests/support/step_bench.h"
 
 namespace musher {
 namespace {
 
 namespace fs = std::filesystem;
+using test::bench_of;
+using test::fields_of;
 using test::HttpServer;
 using test::NginxServer;
 using test::StepBench;
@@ -55,16 +55,6 @@ std::vector<fs::path> scratch_files(const StepBench& bench) {
     }
     return files;
 }
-
-/// What later steps see; an empty map, and a failed test, after an error.
-Task<Json> fields_of(StepBench& bench, std::string yaml) {
-    Result<StepResult> result = co_await bench.run(std::move(yaml));
-    EXPECT_TRUE(result.has_value()) << result.error().text();
-    if (!result) co_return Json::object();
-    co_return std::move(result->outputs);
-}
-
-StepBench bench_of(Loop& loop) { return StepBench(loop, http_get_spec(), make_http_get()); }
 
 Task<void> large(Loop& loop, NginxServer& server) {
     write_large(server.files() + "/large");
@@ -233,6 +223,66 @@ TEST(HttpGet, AsksForGzipOnlyWhenTold) {
     test::on_loop(gzip, server);
 }
 
+Task<void> unsound(Loop& loop, HttpServer& server) {
+    StepBench bench = bench_of(loop);
+    const auto at = [&](const std::string& query, const std::string& into) {
+        return "{ url: \"" + server.url("/gzip" + query) + "\", compressed: true, into: " + into +
+               " }";
+    };
+    const std::string named = "GET " + server.url("/gzip") + ": ";
+    for (const std::string into : {"body", "response"}) {
+        for (const std::string early : {"?keep=20", "?keep=0", "?twice=1&keep=40"}) {
+            const Error error = co_await bench.error(at(early, into));
+            EXPECT_EQ(error.text(), named + "the answer ends in the middle of its gzip stream")
+                << early << into;
+            EXPECT_TRUE(info(error.code).retryable);
+            EXPECT_TRUE(info(error.code).fault == Fault::item);
+        }
+        const Error damaged = co_await bench.error(at("?damage=1", into));
+        EXPECT_EQ(damaged.text(), named + "the answer's gzip stream is damaged") << into;
+        const Error other = co_await bench.error(at("?as=br", into));
+        EXPECT_EQ(other.text(),
+                  named + "the answer's encoding is not gzip, and nobody asked for it");
+        Json twice = co_await fields_of(bench, at("?twice=1", into));
+        EXPECT_EQ(twice["bytes"], 200) << "two streams are one text";
+        Json none = co_await fields_of(bench, at("?status=204&keep=0", into));
+        EXPECT_EQ(none["status"], 204);
+    }
+    Json plain = co_await fields_of(bench, at("?as=identity", "body"));
+    EXPECT_LT(plain["bytes"], 100) << "sent as it is";
+    EXPECT_EQ(server.requests()[0]["headers"]["accept-encoding"], "gzip");
+    const Error refused = co_await bench.error(at("?status=404&keep=20", "body"));
+    EXPECT_TRUE(refused.text().starts_with("GET " + server.url("/gzip") + " answered 404"));
+    co_await bench.close();
+}
+TEST(HttpGet, NeverTakesAGzipStreamThatEndsEarlyForTheWhole) {
+    HttpServer server;
+    test::on_loop(unsound, server);
+}
+
+constexpr std::uint64_t kUnpacked = 64u << 20;
+/// 64 MiB that are 64 KiB on the wire: the bounds are of what is unpacked.
+Task<void> unpacks_large(Loop& loop, HttpServer& server) {
+    StepBench bench = bench_of(loop);
+    const std::string url = "url: \"" + server.url("/gzip?bytes=" + std::to_string(kUnpacked)) +
+                            "\"\ncompressed: true\n";
+    forget_peak();
+    const std::uint64_t before = peak_memory();
+    Json got = co_await fields_of(bench, url);
+    const std::uint64_t grown = peak_memory() - before;
+    EXPECT_EQ(got["bytes"], kUnpacked);
+    EXPECT_LT(grown, std::uint64_t{24 << 20} * test::kShadow) << "of a body of 64 MiB";
+    Json fits = co_await fields_of(bench, url + "max_size: " + std::to_string(kUnpacked));
+    EXPECT_EQ(fits["bytes"], kUnpacked);
+    const Error bomb = co_await bench.error(url + "max_size: " + std::to_string(kUnpacked - 1));
+    EXPECT_EQ(info(bomb.code).name, "usage") << bomb.text();
+    co_await bench.close();
+}
+TEST(HttpGet, UnpacksALargeBodyInBoundedMemory) {
+    HttpServer server;
+    test::on_loop(unpacks_large, server);
+}
+
 Task<void> fields(Loop& loop, NginxServer& server) {
     std::ofstream(server.files() + "/bytes") << "\xff\xfe";
     StepBench bench = bench_of(loop);
@@ -300,58 +350,6 @@ Task<void> circles(Loop& loop, NginxServer& server) {
 TEST(HttpGet, FollowsRedirectsToAnEnd) {
     NginxServer server(kGzip);
     test::on_loop(circles, server);
-}
-
-Task<void> elsewhere(Loop& loop, HttpServer& first, HttpServer& other) {
-    StepBench bench = bench_of(loop);
-    const std::string headers = "\", headers: { X-Token: s3cret-1 } }";
-    Json near = co_await fields_of(bench, "{ url: \"" + first.url("/redirect") + headers);
-    EXPECT_EQ(near["status"], 200) << near;
-    Json far = co_await fields_of(
-        bench, "{ url: \"" + first.url("/redirect?to=" + other.url("/200")) + headers);
-    EXPECT_EQ(far["status"], 200) << far;
-    EXPECT_EQ(first.requests()[1]["headers"]["x-token"], "s3cret-1");
-    EXPECT_FALSE(other.requests()[0]["headers"].contains("x-token")) << "another server's business";
-    EXPECT_FALSE(other.requests()[0]["headers"].contains("accept-encoding"));
-    const Error file =
-        co_await bench.error("url: \"" + first.url("/redirect?to=file:///etc/passwd") + "\"");
-    EXPECT_EQ(info(file.code).name, "usage") << file.text();
-    const Error echoed =
-        co_await bench.error("{ url: \"" + first.url("/400?say=s3cret-1") + headers);
-    EXPECT_EQ(echoed.text(), "GET " + first.url("/400") + " answered 400");
-    const Error query =
-        co_await bench.error("url: \"" + first.url("/400?say=no%20key%20hunter22") + "\"");
-    EXPECT_EQ(query.text(), "GET " + first.url("/400") + " answered 400");
-    const std::string bearer = "\", headers: { Authorization: \"Bearer s3cret-2\" } }";
-    const Error word = co_await bench.error("{ url: \"" + first.url("/who") + bearer);
-    EXPECT_EQ(word.text(), "GET " + first.url("/who") + " answered 400");
-    const Error banner = co_await bench.error("url: \"" + first.url("/banner") + "\"");
-    EXPECT_EQ(info(banner.code).name, "unavailable") << banner.text();
-    co_await bench.close();
-}
-TEST(HttpGet, TellsOtherServersNoSecrets) {
-    HttpServer first;
-    HttpServer other;
-    test::on_loop(elsewhere, first, other);
-}
-
-Task<void> downgraded(Loop& loop, HttpServer& secure, HttpServer& plain) {
-    StepBench bench = bench_of(loop);
-    const std::string trust = "\", ca_file: " + secure.certificate() + " }";
-    Json same = co_await fields_of(bench, "{ url: \"" + secure.url("/redirect") + trust);
-    EXPECT_EQ(same["status"], 200) << same;
-    const Error open =
-        co_await bench.error("{ url: \"" + secure.url("/redirect?to=" + plain.url("/200")) + trust);
-    EXPECT_EQ(open.text(), "GET " + secure.url("/redirect") + " redirects to " + plain.url("/200"));
-    EXPECT_TRUE(plain.requests().empty());
-    const Error untrusted = co_await bench.error("url: \"" + secure.url("/200") + "\"");
-    EXPECT_EQ(info(untrusted.code).name, "denied");
-    co_await bench.close();
-}
-TEST(HttpGet, StaysWithTls) {
-    HttpServer secure(HttpServer::Listen::tls);
-    HttpServer plain;
-    test::on_loop(downgraded, secure, plain);
 }
 
 }  // namespace
