@@ -119,6 +119,16 @@ Json read_receipts(std::string_view lines) {
     return all;
 }
 
+std::string without_notes(std::string_view lines) {
+    if (lines.find(R"("flow":)") == std::string_view::npos) return std::string(lines);
+    std::string kept;
+    each_line(lines, [&](const Json& receipt) {
+        if (receipt.contains("flow")) return;
+        kept += (kept.empty() ? "" : "\n") + to_line(receipt);
+    });
+    return kept;
+}
+
 const std::string& cancelled_line() {
     static const std::string line =
         error_line(Error(Errc::cancelled, "cancelled before it could run"), "");

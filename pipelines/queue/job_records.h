@@ -27,6 +27,9 @@ Json read_error(std::string_view line, int attempt, std::int64_t wall_ms);
 
 /// Unreadable lines are left out.
 Json read_receipts(std::string_view lines);
+/// Those of sinks alone. Notes, which have the field `flow`, say where a job goes on: one that is
+/// finished needs none.
+std::string without_notes(std::string_view lines);
 
 /// Why a job has ended that nobody ran.
 const std::string& cancelled_line();

@@ -168,6 +168,7 @@ AckCode MemoryQueue::finish(const Ack& ack) {
     record->until_ms = clock_.wall_ms();
     record->error.clear();
     if (record->job.encode().size() > kKeptJobBytes) record->job.event.facts = Json::object();
+    record->receipts = without_notes(record->receipts);
     append_story(record->story, story_line(ack.story));
     done_.emplace(record->until_ms, ack.id);
     count("done");

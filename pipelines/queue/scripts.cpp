@@ -25,22 +25,22 @@ QueueScripts build() {
     QueueScripts all;
     all.open = script("open", {});
     all.enqueue = script("enqueue", {"turns"});
-    all.cycle = script("cycle", {"turns", "endings"});
-    all.fail = script("fail", {"turns", "endings"});
-    all.release = script("release", {"turns", "endings"});
-    all.receipt = script("receipt", {});
-    all.reap = script("reap", {"turns", "endings", "rows"});
+    all.cycle = script("cycle", {"turns", "receipts", "endings"});
+    all.fail = script("fail", {"turns", "receipts", "endings"});
+    all.release = script("release", {"turns", "receipts", "endings"});
+    all.receipt = script("receipt", {"receipts"});
+    all.reap = script("reap", {"turns", "receipts", "endings", "rows"});
     all.find = script("find", {});
-    all.show = script("show", {"turns", "endings", "rows"});
-    all.list = script("list", {"turns", "endings", "rows"});
+    all.show = script("show", {"turns", "receipts", "endings", "rows"});
+    all.list = script("list", {"turns", "receipts", "endings", "rows"});
     all.stats = script("stats", {});
-    all.cancel = script("cancel", {"turns", "endings", "rows"});
-    all.replay = script("replay", {"turns", "endings", "rows"});
-    all.hasten = script("hasten", {"turns", "endings", "rows"});
+    all.cancel = script("cancel", {"turns", "receipts", "endings", "rows"});
+    all.replay = script("replay", {"turns", "receipts", "endings", "rows"});
+    all.hasten = script("hasten", {"turns", "receipts", "endings", "rows"});
     all.pause = script("pause", {});
-    all.purge = script("purge", {"turns", "endings"});
-    all.withdraw = script("withdraw", {"turns", "endings", "rows"});
-    all.forget = script("forget", {"turns", "endings", "rows"});
+    all.purge = script("purge", {"turns", "receipts", "endings"});
+    all.withdraw = script("withdraw", {"turns", "receipts", "endings", "rows"});
+    all.forget = script("forget", {"turns", "receipts", "endings", "rows"});
     return all;
 }
 }  // namespace

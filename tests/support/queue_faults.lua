@@ -55,6 +55,10 @@ for id, value in pairs(p) do
         end
     end
 end
+for field in pairs(hash(RC)) do
+    local id = string.match(field, '^[^\n]+')
+    if not p[id] then fault(id, 'has receipts and no job') end
+end
 for id in pairs(lease) do if not o[id] then fault(id, 'has a lease and no owner') end end
 for id in pairs(o) do if not lease[id] then fault(id, 'has an owner and no lease') end end
 for value, id in pairs(u) do

@@ -1,4 +1,5 @@
 // Who may settle a job: tokens, leases, tries, poison, cancellation.
+#include "pipelines/run/receipt_book.h"
 #include "tests/support/queue_conformance.h"
 
 namespace musher::test {
@@ -178,6 +179,69 @@ QUEUE_CASE(ReturnsReceiptsWithTheNextClaim) {
     co_await q.ack("a");
     const JobRow row = co_await q.show("a");
     EXPECT_EQ(row.receipts.size(), 2u);
+}
+
+Task<Result<void>> store(Trial& q, Receipt receipt) {
+    const std::string token = q.held("a").token;
+    co_return co_await q.queue().store_receipt("a", token, std::move(receipt), q.never);
+}
+
+Receipt page(int number) {
+    Receipt receipt;
+    receipt.step = "each[" + std::to_string(number) + "].copy";
+    receipt.sink = "directory";
+    receipt.target = "/out/" + std::string(400, 'x');
+    return receipt;
+}
+
+QUEUE_CASE(KeepsHundredsOfReceiptsInTheirOrder) {
+    co_await q.put(q.job("a"));
+    co_await q.put(q.job("b"));
+    co_await q.claim(2);
+    for (int i = 0; i < 200; ++i) EXPECT_TRUE(co_await store(q, page(i)));
+    EXPECT_TRUE(co_await store(q, page(0)));  // sent again
+    EXPECT_TRUE(co_await store(q, page(199)));
+    EXPECT_AWAIT(q.receipt("b", "one"), "ok");
+    EXPECT_AWAIT(q.fail("a", true, milliseconds(0)), "again");
+    EXPECT_AWAIT(q.claim(1), "a");
+    const JobRow row = co_await q.show("a");
+    EXPECT_EQ(q.held("a").receipts, row.receipts);
+    EXPECT_EQ(row.receipts.size(), 200u);
+    for (int i = 0; i < 200 && row.receipts.size() == 200; ++i) {
+        EXPECT_EQ(text_in(row.receipts[static_cast<std::size_t>(i)], "step"), page(i).step);
+    }
+    EXPECT_AWAIT(q.ack("a"), "acked");
+    const JobRow done = co_await q.show("a");
+    EXPECT_EQ(done.receipts, row.receipts);
+    const JobRow other = co_await q.show("b");
+    EXPECT_EQ(other.receipts.size(), 1u);
+}
+
+QUEUE_CASE(ForgetsTheReceiptsOfForgottenJobs) {
+    co_await q.put(q.job("a"));
+    co_await q.claim(1);
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(co_await store(q, page(i)));
+    EXPECT_AWAIT(q.fail("a", false), "dead");
+    EXPECT_AWAIT(q.forget("a"), "ok");
+    EXPECT_AWAIT(q.state("a"), "not_found");  // and the rig finds nothing left of it
+}
+
+QUEUE_CASE(KeepsNoNotesWithAFinishedJob) {
+    co_await q.put(q.job("a"));
+    co_await q.claim(1);
+    const RealClock clock;
+    const Receipt list = flow_note(clock, "each", "for_each", "2", Json::array({"a", "b"}));
+    const Receipt round = flow_note(clock, "each[0]", "for_each", "", true);
+    EXPECT_TRUE(co_await store(q, list));
+    EXPECT_AWAIT(q.receipt("a", "each[0].copy"), "ok");
+    EXPECT_TRUE(co_await store(q, round));
+    const JobRow running = co_await q.show("a");
+    EXPECT_EQ(running.receipts.size(), 3u);
+    EXPECT_AWAIT(q.ack("a"), "acked");
+    const JobRow done = co_await q.show("a");
+    EXPECT_EQ(done.receipts.size(), 1u);
+    if (done.receipts.size() != 1) co_return;
+    EXPECT_EQ(done.receipts[0].value("step", ""), "each[0].copy");
 }
 
 QUEUE_CASE(TellsHowOftenAJobStalled) {

@@ -9,7 +9,7 @@ namespace {
 /// A script of this folder, with the parts of the real ones before it. Tests run in the tree.
 RedisScript test_script(const std::string& name) {
     std::string source;
-    for (const char* part : {"keys", "turns", "endings"}) source += lua_text(part);
+    for (const char* part : {"keys", "turns", "receipts", "endings"}) source += lua_text(part);
     std::ifstream file("tests/support/" + name + ".lua");
     std::stringstream own;
     own << file.rdbuf();

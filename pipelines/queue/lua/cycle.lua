@@ -49,9 +49,11 @@ local function finish(ended)
         local attempt = (failures[i] or 0) + (stalls[i] or 0) + 1
         dates[i * 2 - 1], dates[i * 2] = now, id
         rows[i * 2 - 1] = id
-        rows[i * 2] = pack(now, attempt, without_big_facts(value or ''), receipts[i] or '', story)
+        rows[i * 2] = pack(now, attempt, without_big_facts(value or ''),
+                           without_notes(receipts_of(id, receipts[i])), story)
     end
-    for _, key in ipairs({P, O, A, K, RC, PR, DE}) do call('HDEL', key, unpack(ids)) end
+    for _, key in ipairs({P, O, A, K, PR, DE}) do call('HDEL', key, unpack(ids)) end
+    forget_receipts(ids, receipts)
     call('ZREM', LEASE, unpack(ids))
     call('SREM', CX, unpack(ids))
     call('ZADD', DONE, unpack(dates))
@@ -95,7 +97,7 @@ local function hand_out(ids, claims)
         if values[i] then
             local at = #claims
             claims[at + 1], claims[at + 2] = id, (failures[i] or 0) + (stalls[i] or 0) + 1
-            claims[at + 3], claims[at + 4] = values[i], receipts[i] or ''
+            claims[at + 3], claims[at + 4] = values[i], receipts_of(ids[i], receipts[i])
             claims[at + 5] = tonumber(stalls[i] or 0)
         end
     end

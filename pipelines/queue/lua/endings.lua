@@ -77,7 +77,7 @@ local function forget_dead(ids)
     call('ZREM', DEAD, unpack(ids))
     call('HDEL', DE, unpack(ids))
     call('HDEL', P, unpack(ids))
-    call('HDEL', RC, unpack(ids))
+    forget_receipts(ids, call('HMGET', RC, unpack(ids)))
     if cancelled > 0 then call('HINCRBY', META, 'buried_cancelled', -cancelled) end
 end
 

@@ -24,6 +24,7 @@ local function row(id)
     local state, date, record = place_of(id)
     if not state then return end
     return {id, state, call('HGET', P, id) or '', call('HGET', A, id) or '0',
-            call('HGET', K, id) or '0', date, call('HGET', RC, id) or '', record,
+            call('HGET', K, id) or '0', date,
+            receipts_of(id, call('HGET', RC, id)), record,
             call('HGET', PR, id) or ''}
 end

@@ -54,6 +54,22 @@ REDIS_CASE(ChecksItsRecordsForFaults) {
     EXPECT_AWAIT(q.rig().faults(), "a runs without the turn of k");
 }
 
+REDIS_CASE(StoresAReceiptWithoutTheHundredsBeforeIt) {
+    co_await q.put(q.job("a"));
+    co_await q.claim(1);
+    for (int i = 0; i < 200; ++i) {
+        co_await q.receipt("a", "each[" + std::to_string(i) + "]" + std::string(300, 'x'));
+    }
+    const std::string first = co_await q.redis("HSTRLEN", "m1:{orders}:rc", "a");
+    const std::string second = co_await q.redis("HSTRLEN", "m1:{orders}:rc", "a\n1");
+    for (const std::string& bytes : {first, second}) {
+        EXPECT_GE(std::stoi(bytes), 8192);
+        EXPECT_LT(std::stoi(bytes), 9000) << "all that one of them makes Redis write";
+    }
+    co_await q.ack("a");
+    EXPECT_AWAIT(q.redis("EXISTS", "m1:{orders}:rc"), "0");
+}
+
 Task<std::string> first_reap(RedisTrial& q, const char* node, const char* process) {
     RedisQueueOptions more;
     more.node = node;
