@@ -65,7 +65,8 @@ Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
         const bool needless = known && known->front() == Presence::done;
         if (needless || !report.outcome) co_return report;
     }
-    JobRunner runner(around_, program, queue_, slot.claim, slot.cancel, leave_, slot.progress);
+    const Stop stop{leave_, jobs_};
+    JobRunner runner(around_, program, queue_, slot.claim, slot.cancel, stop, slot.progress);
     co_return co_await runner.run();
 }
 
@@ -113,9 +114,7 @@ Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Pr
 Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& program) {
     const Job& job = slot.claim.job;
     const Error& error = report.outcome.error();
-    const bool left = leave_.requested() && slot.cancel.requested() &&
-                      slot.cancel.error().code == Errc::cancelled;
-    if (!slot.cancelled && (left || jobs_.requested())) {
+    if (!slot.cancelled && (report.left || jobs_.requested())) {
         co_await release(slot);
         co_return;
     }

@@ -13,6 +13,11 @@ std::string case_name(const ProgramStep& step, const ProgramBranch& branch) {
     if (branch.config->option != "cases") return branch.config->option;
     return fmt::format("cases[{}]", &branch - step.branches.data());
 }
+
+/// What a choice is kept as: an edit may put other cases before it.
+std::string condition(const ProgramBranch& branch) {
+    return branch.when ? branch.when->text() : branch.config->option;
+}
 }  // namespace
 
 Task<Result<void>> JobRunner::run_control(Track& track, const ProgramStep& step, Cancel& cancel) {
@@ -38,14 +43,14 @@ Task<Result<void>> JobRunner::run_control(Track& track, const ProgramStep& step,
 }
 
 /// kill -9 before the pin: the expressions decide anew, and nothing inside has left an effect.
-Task<Result<void>> JobRunner::store_pins(Track& track) {
+Task<Result<void>> JobRunner::store_pins(Track& track, Cancel& cancel) {
     std::vector<Pin*> open;
     for (Pin* pin = track.pin; pin; pin = pin->outer) {
         if (!pin->stored) open.push_back(pin);
     }
     const Track::Part part = std::exchange(track.part, Track::Part::queue);
     for (auto pin = open.rbegin(); pin != open.rend(); ++pin) {
-        MUSHER_CO_DO(co_await receipts_.store((*pin)->note));
+        MUSHER_CO_DO(co_await receipts_.store((*pin)->note, cancel));
         (*pin)->stored = true;
     }
     track.part = part;
@@ -56,11 +61,13 @@ Result<const ProgramBranch*> JobRunner::pick(Track& track, const ProgramStep& st
     if (const Json* note = receipts_.note(track.place, step.config->kind)) {
         const std::string chosen = note->is_string() ? note->get<std::string>() : "";
         for (const ProgramBranch& branch : step.branches) {
-            if (case_name(step, branch) == chosen) return &branch;
+            if (condition(branch) == chosen) return &branch;
         }
         return fail(Errc::usage,
-                    fmt::format("an earlier attempt chose {}, which is not there any more", chosen),
-                    "put the case back, or admit the event anew");
+                    fmt::format("an earlier attempt has begun with the case `{}`, which is not "
+                                "there any more",
+                                chosen),
+                    "put the case back and replay the job, or admit the event anew");
     }
     for (const ProgramBranch& branch : step.branches) {
         if (!branch.when) return &branch;  // the default comes last
@@ -79,7 +86,7 @@ Task<Result<void>> JobRunner::choose(Track& track, const ProgramStep& step, Canc
     if (!branch) co_return Result<void>();
     Pin pin;
     pin.outer = track.pin;
-    pin.note = flow_note(around_.loop.clock(), place, step.config->kind, name, name);
+    pin.note = flow_note(around_.loop.clock(), place, step.config->kind, name, condition(*branch));
     pin.stored = receipts_.note(place, step.config->kind) != nullptr;
     track.pin = &pin;
     Result<void> done = co_await run_list(track, branch->steps, Rest::leave, cancel);
@@ -96,18 +103,21 @@ struct JobRunner::Branch {
 struct JobRunner::Race {
     explicit Race(Cancel& parent) : together(parent) {}
     Cancel together;
-    std::optional<Error> error;  // the first fault
-    std::optional<Blame> blame;
+    std::optional<Error> error;  // the first fault; before one, that of who left
+    Blame blame;
 };
 
 /// Both outlive it: its Scope is joined in their frame.
 Task<void> JobRunner::run_branch(Branch& branch, Race& race) {
     const Result<void> done =
         co_await run_list(branch.track, branch.steps, Rest::flush, race.together);
-    if (done || race.error) co_return;
+    if (done) co_return;
+    const Blame blame = branch.track.blame.value_or(Blame());
+    if (race.error && (blame.left || !race.blame.left)) co_return;
     race.error = done.error();
-    race.blame = branch.track.blame;
-    race.together.request(Errc::cancelled, "another branch has failed");
+    race.blame = blame;
+    // Who waited leaves when a stop begins, the others have their time to end.
+    if (!blame.left) race.together.request(Errc::cancelled, "another branch has failed");
 }
 
 Task<Result<void>> JobRunner::parallel(Track& track, const ProgramStep& step, Cancel& cancel) {
@@ -167,9 +177,10 @@ Task<Result<void>> JobRunner::attempt(Track& track, const ProgramStep& step, Can
         co_return done;
     }
     // Of an item alone: a broken sink, a lost queue and a stop are for the whole job to bear.
-    const bool of_item = track.blame && track.blame->sink.empty() && !track.blame->queue;
+    const Blame blame = track.blame.value_or(Blame());
+    const bool of_item = blame.sink.empty() && !blame.queue && !blame.left;
     if (cancel.requested() || !of_item) co_return done;
-    Json failed{{"step", track.blame->place}, {"error", to_json(done.error())}};
+    Json failed{{"step", blame.place}, {"error", to_json(done.error())}};
     track.blame.reset();
     track.unproven = true;
     track.body = body;

@@ -104,7 +104,7 @@ Task<Result<void>> JobRunner::rounds(Track& track, const ProgramStep& step, cons
         track.view[as] = items[i];
         track.outputs()[step.config->id] = Json{{"count", items.size()}, {"index", i + 1}};
         track.unproven = false;
-        MUSHER_CO_DO(co_await run_list(track, steps, Rest::flush, cancel));
+        MUSHER_CO_DO(co_await run_apart(track, steps, cancel));
         MUSHER_CO_DO(co_await end_round(track, step, round));
         unproven = unproven || track.unproven;
         track.forget(steps);
@@ -113,13 +113,22 @@ Task<Result<void>> JobRunner::rounds(Track& track, const ProgramStep& step, cons
     co_return Result<void>();
 }
 
+Task<Result<void>> JobRunner::run_apart(Track& track, const Steps& steps, Cancel& cancel) {
+    std::string own = fmt::format("{}/apart-{}", scratch_, ++scratch_names_);
+    const std::string outer = std::exchange(track.scratch, own);
+    Result<void> done = co_await run_list(track, steps, Rest::flush, cancel);
+    track.scratch = outer;
+    if (scratch_made_.erase(own) > 0) co_await remove_scratch(std::move(own));
+    co_return done;
+}
+
 /// kill -9 before the note: what has a receipt in the round is skipped, the rest is done again.
 Task<Result<void>> JobRunner::end_round(Track& track, const ProgramStep& step, std::string round) {
     if (track.again || !track.unproven) co_return Result<void>();
-    MUSHER_CO_DO(co_await store_pins(track));
+    MUSHER_CO_DO(co_await store_pins(track, receipts_.last()));
     Receipt note = flow_note(around_.loop.clock(), std::move(round), step.config->kind, "", true);
     track.part = Track::Part::queue;
-    co_return co_await receipts_.store(std::move(note));
+    co_return co_await receipts_.store(std::move(note), receipts_.last());
 }
 
 namespace {
@@ -145,7 +154,7 @@ Task<Result<bool>> JobRunner::look_once(Track& track, const ProgramStep& step, C
         MUSHER_CO_TRY(Json seen, co_await offload(around_.loop, look));
         track.outputs()[step.config->id] = std::move(seen);
     }
-    MUSHER_CO_DO(co_await run_list(track, step.inside("steps"), Rest::flush, cancel));
+    MUSHER_CO_DO(co_await run_apart(track, step.inside("steps"), cancel));
     track.part = Track::Part::step;
     MUSHER_CO_TRY(const Options options, step.options.render(track.look()));
     const Json& until = options.json("until");
@@ -163,7 +172,7 @@ Task<Result<void>> JobRunner::wait(Track& track, const ProgramStep& step, Cancel
     Cancel patience(cancel);
     const Deadline deadline(around_.loop.timers(), patience, longest);
     CancelHook hook;
-    hook.attach(leave_, [this] { cancel_.request(Errc::cancelled, "musher stops"); });
+    hook.attach(stop_.begun, [&patience] { patience.request(Errc::cancelled, "musher stops"); });
     const bool again = std::exchange(track.again, true);
     Result<bool> came = false;
     std::size_t looks = 0;
@@ -186,7 +195,9 @@ Task<Result<void>> JobRunner::wait(Track& track, const ProgramStep& step, Cancel
     }
     if (!patience.requested() || cancel.requested()) co_return fail(came.error());
     track.blame.reset();
-    track.part = Track::Part::step;
+    const bool left = patience.error().code == Errc::cancelled;
+    track.part = left ? Track::Part::stop : Track::Part::step;
+    if (left) co_return fail(patience.error());
     co_return fail(
         Errc::timeout,
         fmt::format("waited {} in vain for `{}`", format_duration(longest), written(step, "until")),

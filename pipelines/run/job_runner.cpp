@@ -11,29 +11,31 @@
 namespace musher {
 
 JobRunner::JobRunner(const Surroundings& around, const Program& program, JobQueue& queue,
-                     const Claim& claim, Cancel& cancel, Cancel& leave, Json& progress)
+                     const Claim& claim, Cancel& cancel, Stop stop, Json& progress)
     : around_(around),
       program_(program),
       claim_(claim),
       cancel_(cancel),
-      leave_(leave),
+      stop_(stop),
       progress_(progress),
       story_(around, claim),
-      receipts_(around.loop, queue, claim, cancel),
+      receipts_(around.loop, queue, claim, stop.over),
       // Of this attempt alone: one whose lease ran out may still be on its way to its end.
       scratch_(fmt::format("{}/{}.{}", around.scratch_root, claim.job.id, claim.attempt)) {}
 
 Task<RunReport> JobRunner::run() {
     RunReport report;
     Track track(around_, claim_);
+    track.scratch = scratch_;
     report.outcome = co_await run_job(track);
     if (!report.outcome) {
         const Blame blame = track.blame.value_or(Blame());
         report.failed_step = blame.place;
         report.broken_sink = blame.sink;
+        report.left = blame.left;
         story_.tell("failed", blame.place, Duration(0), report.outcome.error().text());
     }
-    if (scratch_made_) co_await remove_scratch();
+    if (!scratch_made_.empty()) co_await remove_scratch(scratch_);
     report.story = story_.take();
     report.passed_sinks = std::move(passed_sinks_);
     co_return report;
@@ -126,8 +128,12 @@ Task<Result<void>> JobRunner::run_leaf(Track& track, const ProgramStep& step, Ca
 
 Task<Result<StepResult>> JobRunner::execute(Track& track, const ProgramStep& step,
                                             const Options& options, Cancel& cancel) {
-    if (step.config->sink) MUSHER_CO_DO(co_await store_pins(track));
-    if (step.step->needs_scratch()) MUSHER_CO_DO(co_await ensure_scratch());
+    // A sink leaves a receipt; any step of a round makes the round leave one.
+    if (step.config->sink || (!track.prefix.empty() && !track.again)) {
+        MUSHER_CO_DO(receipts_.room());
+    }
+    if (step.config->sink) MUSHER_CO_DO(co_await store_pins(track, cancel));
+    if (step.step->needs_scratch()) MUSHER_CO_DO(co_await ensure_scratch(track));
     if (!track.pending.empty() && step.step->uses_body()) {
         if (step.step->takes_filters() && step.last_reader) {
             std::vector<std::string> ids;
@@ -155,7 +161,7 @@ StepContext JobRunner::context(Track& track, const ProgramStep& step, Cancel& ca
         track.place,
         claim_.attempt,
         track.body,
-        scratch_,
+        track.scratch,
         around_.connections,
         around_.pool,
         [this, &track](int percent, const std::string& text) {
@@ -165,11 +171,11 @@ StepContext JobRunner::context(Track& track, const ProgramStep& step, Cancel& ca
 }
 
 Task<Result<void>> JobRunner::materialize(Track& track, Cancel& cancel) {
-    MUSHER_CO_DO(co_await ensure_scratch());
+    MUSHER_CO_DO(co_await ensure_scratch(track));
     const Track::Part part = std::exchange(track.part, Track::Part::step);
     std::vector<std::string> ids;
     std::vector<std::unique_ptr<Filter>> filters = track.take_filters(ids);
-    const std::string target = scratch_ + "/body-" + std::to_string(++scratch_files_);
+    const std::string target = fmt::format("{}/body-{}", track.scratch, ++scratch_names_);
     const Instant began = around_.loop.clock().now();
     Chain chain(around_.loop, filters);
     MUSHER_CO_TRY(const ChainResult made, co_await chain.file_to_file(track.body.path, target,
@@ -201,7 +207,7 @@ Task<Result<void>> JobRunner::record(Track& track, const ProgramStep& step, Step
     track.receipts.push_back(outputs);
     track.part = Track::Part::queue;
     // kill -9 before this line: the sink's effect is repeated under the same job id.
-    co_return co_await receipts_.store(std::move(receipt));
+    co_return co_await receipts_.store(std::move(receipt), receipts_.last());
 }
 
 Task<void> JobRunner::lay_blame(Track& track, const ProgramStep& step, const Error& error) {
@@ -209,6 +215,7 @@ Task<void> JobRunner::lay_blame(Track& track, const ProgramStep& step, const Err
     Blame blame;
     blame.place = track.prefix + step.config->id;
     blame.queue = track.part == Track::Part::queue;
+    blame.left = track.part == Track::Part::stop;
     if (track.part == Track::Part::sink && info(error.code).fault == Fault::sink) {
         const bool readable = co_await body_readable(track.body);
         if (readable) blame.sink = step.config->id;
@@ -228,23 +235,25 @@ void JobRunner::tell(const Track& track, std::string_view what, Duration took,
     if (!track.again) story_.tell(what, track.place, took, detail);
 }
 
-Task<Result<void>> JobRunner::ensure_scratch() {
-    if (scratch_made_) co_return Result<void>();
-    auto make = [this]() -> Result<void> {
+Task<Result<void>> JobRunner::ensure_scratch(const Track& track) {
+    if (scratch_made_.contains(track.scratch)) co_return Result<void>();
+    const std::string& folder = track.scratch;
+    auto make = [&folder]() -> Result<void> {
         std::error_code failed;
-        std::filesystem::create_directories(scratch_, failed);
-        if (failed) return tl::unexpected(errno_error(failed.value(), "creating " + scratch_));
+        std::filesystem::create_directories(folder, failed);
+        if (failed) return tl::unexpected(errno_error(failed.value(), "creating " + folder));
         return {};
     };
     MUSHER_CO_DO(co_await offload(around_.loop, make));
-    scratch_made_ = true;
+    scratch_made_.insert(folder);
+    scratch_made_.insert(scratch_);
     co_return Result<void>();
 }
 
-Task<void> JobRunner::remove_scratch() {
-    auto remove = [this] {
+Task<void> JobRunner::remove_scratch(std::string folder) {
+    auto remove = [&folder] {
         std::error_code ignored;  // what stays is swept at the next start
-        return std::filesystem::remove_all(scratch_, ignored);
+        return std::filesystem::remove_all(folder, ignored);
     };
     co_await offload(around_.loop, remove);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,18 +17,23 @@ struct RunReport {
     Json story = Json::array();
     std::string failed_step;  // place of the step that failed
     bool too_early = false;   // an alarm whose job may yet live: later, no try spent
+    bool left = false;        // it waited when a stop began: goes back, no try spent
     std::string broken_sink;  // id of the sink that is broken, not the item: hold the pipeline
     std::vector<std::string> passed_sinks;  // ids of the sinks that took the job in this attempt
+};
+
+/// A stop of the whole program, as its jobs see it.
+struct Stop {
+    Cancel& begun;  // who waits for something leaves, others are given the time to end
+    Cancel& over;   // no more of it
 };
 
 /// An interpreter over the tree of a Program's steps. Lives in the frame that runs the job. Loop
 /// thread only.
 class JobRunner {
   public:
-    /// `leave`: a stop has begun. A job that waits then requests its own `cancel`; others are given
-    /// the time to end.
     JobRunner(const Surroundings& around, const Program& program, JobQueue& queue,
-              const Claim& claim, Cancel& cancel, Cancel& leave, Json& progress);
+              const Claim& claim, Cancel& cancel, Stop stop, Json& progress);
 
     /// Runs steps in order; a receipt is stored before the next step runs. Leaves no scratch file
     /// behind; a kill -9 leaves the scratch folder, which the next start sweeps.
@@ -52,8 +58,8 @@ class JobRunner {
     Task<Result<void>> record(Track& track, const ProgramStep& step, StepResult result);
     Task<void> lay_blame(Track& track, const ProgramStep& step, const Error& error);
     Task<bool> body_readable(const Body& body);
-    Task<Result<void>> ensure_scratch();
-    Task<void> remove_scratch();
+    Task<Result<void>> ensure_scratch(const Track& track);
+    Task<void> remove_scratch(std::string folder);
     StepContext context(Track& track, const ProgramStep& step, Cancel& cancel);
     void tell(const Track& track, std::string_view what, Duration took, const std::string& detail);
 
@@ -67,25 +73,27 @@ class JobRunner {
     Result<Json> list_of(Track& track, const ProgramStep& step);
     Task<Result<void>> rounds(Track& track, const ProgramStep& step, const Json& items,
                               Cancel& cancel);
+    /// A round or a look: its files go with it.
+    Task<Result<void>> run_apart(Track& track, const Steps& steps, Cancel& cancel);
     Task<Result<void>> end_round(Track& track, const ProgramStep& step, std::string round);
     Task<Result<void>> attempt(Track& track, const ProgramStep& step, Cancel& cancel);
     Task<Result<void>> rescue(Track& track, const ProgramStep& step, Json failed, Cancel& cancel);
     Task<Result<void>> wait(Track& track, const ProgramStep& step, Cancel& cancel);
     Task<Result<bool>> look_once(Track& track, const ProgramStep& step, Cancel& cancel);
-    Task<Result<void>> store_pins(Track& track);
+    Task<Result<void>> store_pins(Track& track, Cancel& cancel);
     void recall(Track& track, const Steps& steps);
 
     const Surroundings& around_;
     const Program& program_;
     const Claim& claim_;
     Cancel& cancel_;
-    Cancel& leave_;
+    Stop stop_;
     Json& progress_;
     Story story_;
     ReceiptBook receipts_;
     std::string scratch_;
-    bool scratch_made_ = false;
-    int scratch_files_ = 0;
+    std::set<std::string> scratch_made_;  // it, and folders of rounds inside
+    int scratch_names_ = 0;
     std::vector<std::string> passed_sinks_;
 };
 

@@ -15,7 +15,8 @@ namespace musher {
 /// Loop thread only.
 class ReceiptBook {
   public:
-    ReceiptBook(Loop& loop, JobQueue& queue, const Claim& claim, Cancel& cancel);
+    /// `over`: the grace period of a stop has ended.
+    ReceiptBook(Loop& loop, JobQueue& queue, const Claim& claim, Cancel& over);
 
     /// A sink's, of an earlier attempt; null when there is none.
     const Json* find(const std::string& place) const;
@@ -23,16 +24,24 @@ class ReceiptBook {
     const Json* note(const std::string& place, std::string_view kind) const;
     /// Those of sinks in places that begin so, in their order.
     Json below(const std::string& prefix) const;
-    /// Waits for a queue that is away, as long as the job is ours to run.
-    Task<Result<void>> store(Receipt receipt);
+    /// `usage` when the job may have no more of them; asked before what would need one more.
+    Result<void> room() const;
+    /// Waits for a queue that is away, as long as the job is ours to run and until `cancel`.
+    Task<Result<void>> store(Receipt receipt, Cancel& cancel);
+    /// For what has happened: no time-out ends it, and a stop limits::kLastReceipt after its grace
+    /// period. Otherwise it would happen again.
+    Cancel& last() { return last_; }
 
   private:
     Loop& loop_;
     JobQueue& queue_;
     const Claim& claim_;
-    Cancel& cancel_;
     std::map<std::string, const Json*> sinks_;
     std::map<std::string, const Json*> notes_;
+    std::size_t bytes_ = 0;
+    Cancel last_;
+    Timers::Alarm alarm_;
+    CancelHook over_;
 };
 
 /// A receipt without a sink.

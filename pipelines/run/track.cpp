@@ -29,6 +29,7 @@ Track::Track(const Track& from, Pin* around_it)
       body(from.body),
       view(from.view),
       prefix(from.prefix),
+      scratch(from.scratch),
       pin(around_it),
       again(from.again) {
     MUSHER_CHECK(from.pending.empty());

@@ -26,6 +26,7 @@ struct Blame {
     std::string place;
     std::string sink;    // its id, when the sink is broken and not the item
     bool queue = false;  // the receipt could not be stored: nothing that a `try` may pass over
+    bool left = false;   // nobody's fault: it waited, and musher stops
 };
 
 /// The job's own, or a branch's of a `parallel`. Lives in the frame that runs it. Loop thread only.
@@ -50,14 +51,15 @@ struct Track {
         const ProgramStep* step;
         std::unique_ptr<Filter> filter;
     };
-    enum class Part { step, sink, queue };  // what a fault is of
+    enum class Part { step, sink, queue, stop };  // what a fault is of
 
     const Surroundings& around;
     Body body;
     Bindings view;
     std::vector<Pending> pending;
-    std::string prefix;  // of places: "each[6]." inside the seventh round
-    std::string place;   // of the step that runs
+    std::string prefix;   // of places: "each[6]." inside the seventh round
+    std::string place;    // of the step that runs
+    std::string scratch;  // the folder for files that are made now
     Part part = Part::step;
     Pin* pin = nullptr;             // the innermost
     Cancel* whole = nullptr;        // of the outermost `parallel`: what ends a sink that has begun

@@ -29,11 +29,13 @@ inline constexpr std::size_t kResponseBytes = 1 << 20;  // of an HTTP answer kep
 inline constexpr std::size_t kRowsBytes = 1 << 20;  // of a query's rows kept with the job
 inline constexpr std::size_t kRounds = 1000;          // of one for_each
 inline constexpr std::size_t kListBytes = 256 << 10;  // of its list, kept with the job as JSON
+inline constexpr std::size_t kReceiptsBytes = 1 << 20;  // of one job, its notes among them; about
 inline constexpr int kStepDepth = 8;                  // nesting of steps in steps
 inline constexpr int kHops = 8;                          // a file's own output read as input
 inline constexpr int kStalls = 2;                        // lease losses before `poison`
 inline constexpr std::chrono::milliseconds kLoopCall{5};  // longest call on the loop
 inline constexpr std::chrono::seconds kLease{30};
 inline constexpr std::chrono::seconds kBeat{10};
+inline constexpr std::chrono::seconds kLastReceipt{5};  // to tell the queue what a stop cut off
 
 }  // namespace musher::limits

@@ -14,6 +14,7 @@
 #include "pipelines/steps/catalogue.h"
 #include "sinks/catalogue.h"
 #include "sources/catalogue.h"
+#include "tests/support/away_queue.h"
 #include "tests/support/run_loop.h"
 #include "tests/support/staged_step.h"
 #include "tests/support/temp_dir.h"
@@ -56,7 +57,8 @@ class FlowRig {
         MUSHER_CHECK(out && out->claimed.claims.size() == 1);
         const Claim claim = std::move(out->claimed.claims.front());
         stage.done.clear();
-        JobRunner runner(around_, *program_, queue_, claim, cancel, leave, progress);
+        const Stop stop{leave, over};
+        JobRunner runner(around_, *program_, front, claim, cancel, stop, progress);
         RunReport report = co_await runner.run();
         receipts = Json::array();
         Result<JobRow> row = co_await queue_.show("1", never);
@@ -98,7 +100,9 @@ class FlowRig {
     std::string file;
     Json receipts = Json::array();
     Json progress;
-    Cancel leave;  // a stop begins
+    Cancel leave;             // a stop begins
+    Cancel over;              // its grace period ends
+    AwayQueue front{queue_};  // what the runner sees
     MemoryQueue& queue() { return queue_; }
     std::string& scratch_root() { return around_.scratch_root; }
 

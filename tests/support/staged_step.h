@@ -13,11 +13,13 @@ namespace musher::test {
 
 /// What the rig's own steps do and did.
 struct Stage {
-    std::vector<std::string> done;               // "each[1].act: text", in order
-    std::map<std::string, Error> faults;         // by what they say: it was not done
-    std::map<std::string, Json> outputs;         // by what they say
-    std::function<void(const std::string&)> on;  // called with what they say, before anything else
-    std::map<std::string, int> running;          // now, of those that hang
+    std::vector<std::string> done;                // "each[1].act: text", in order
+    std::map<std::string, Error> faults;          // by what they say: it was not done
+    std::map<std::string, Json> outputs;          // by what they say
+    std::function<void(const std::string&)> on;   // called with what they say, before anything else
+    std::map<std::string, int> running;           // now, of those that hang
+    std::function<void(const std::string&)> cut;  // called when one of them is ended
+    std::map<std::string, Waiters*> gates;        // by what they say: waited for, or their Cancel
 };
 
 /// `act: TEXT`, a step, and `deliver: TEXT`, a sink. `hang` in the text waits for its Cancel.
@@ -32,7 +34,12 @@ class StagedStep final : public Step {
             ++stage_.running[what];
             const Result<void> woken = co_await nobody.wait(context.cancel);
             --stage_.running[what];
+            if (stage_.cut) stage_.cut(what);
             co_return fail(woken.error());
+        }
+        if (const auto gate = stage_.gates.find(what); gate != stage_.gates.end()) {
+            const Result<void> open = co_await gate->second->wait(context.cancel);
+            if (!open) co_return fail(open.error());
         }
         co_await next_turn(context.loop.ready());
         if (const auto fault = stage_.faults.find(what); fault != stage_.faults.end()) {

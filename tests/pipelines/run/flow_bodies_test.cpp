@@ -80,6 +80,49 @@ Task<void> rounds(Loop& loop) {
 }
 TEST(FlowBodies, EachRoundBeginsWithTheJobsBody) { test::on_loop(rounds); }
 
+Task<void> no_more_than_one_round(Loop& loop) {
+    Bodies bodies(loop);
+    EXPECT_EQ(bodies.check(R"(
+  - for_each:
+      in: "{'1', '2', '3'}"
+      steps:
+        - exec: { argv: [cat], stdin: body, stdout: body }
+        - xz_compress
+        - for_each:
+            in: "{1}"
+            as: n
+            steps: [ exec: { argv: [cat], stdin: body, stdout: body } ]
+        - try:
+            steps:
+              - wait_for: { steps: [ exec: { argv: ["true"] }, act: fails ], until: 'true' }
+            rescue: []
+        - act: "${item}"
+  - wait_for:
+      steps: [ exec: { argv: [cat], stdin: body, stdout: body }, act: look ]
+      until: now == event.name
+      interval: 10ms
+      timeout: 200ms
+)"),
+              "");
+    std::vector<std::ptrdiff_t> files;
+    bodies.rig.stage.faults["fails"] = Error(Errc::failed, "out of paper");
+    bodies.rig.stage.on = [&](const std::string& what) {
+        if (what == "fails") return;
+        const fs::recursive_directory_iterator all(bodies.rig.scratch_root());
+        files.push_back(std::distance(all, fs::recursive_directory_iterator()));
+    };
+    const RunReport report = co_await bodies.rig.attempt();
+    EXPECT_EQ(report.failed_step, "wait_for-2") << report.outcome.error().text();
+    MUSHER_CHECK(files.size() >= 5);
+    EXPECT_EQ(files[0], 5) << "the attempt's folder, the round's, and exec's two in it, the body";
+    EXPECT_EQ(files[1], files[0]);
+    EXPECT_EQ(files[2], files[0]);
+    EXPECT_EQ(files[4], files[3]) << "a second look";
+    EXPECT_TRUE(fs::is_empty(bodies.rig.scratch_root()));
+    co_await bodies.rig.close();
+}
+TEST(FlowBodies, WhatARoundAndALookMakeGoesWithThem) { test::on_loop(no_more_than_one_round); }
+
 Task<void> through_a_switch(Loop& loop) {
     Bodies bodies(loop);
     bodies.forbid_scratch();

@@ -105,11 +105,10 @@ Task<void> left(Loop& loop) {
     EXPECT_EQ(rig.check("  - try:\n      steps: [ wait_for: { until: 'false', interval: 1h } ]\n"
                         "      rescue: [ act: a ]\n"),
               "");
-    Cancel job;
     rig.leave.request();
-    const RunReport report = co_await rig.attempt(job);
+    const RunReport report = co_await rig.attempt();
     EXPECT_EQ(report.outcome.error().code, Errc::cancelled);
-    EXPECT_TRUE(job.requested()) << "the whole job goes back to the queue";
+    EXPECT_TRUE(report.left) << "the whole job goes back to the queue";
     EXPECT_THAT(rig.stage.done, IsEmpty());
     co_await rig.close();
 }
