@@ -62,7 +62,7 @@ Job make_job(std::int64_t wall_ms) {
     job.event.date = "2024-01-01";
     job.event.facts = Json{{"at", fmt::format("{:.3f}", now_ms())}, {"data", ""}};
     const std::size_t rest = kPayload - to_line(job.event.facts).size();
-    job.event.facts["data"] = std::string(rest, 'x');
+    job.event.facts.edit()["data"] = std::string(rest, 'x');
     return job;
 }
 
@@ -102,7 +102,7 @@ Task<void> fill(Bench& bench) {
 std::vector<Ack> handle(Bench& bench, const std::vector<Claim>& claims) {
     std::vector<Ack> acks;
     for (const Claim& claim : claims) {
-        const double put = std::atof(claim.job.event.facts.value("at", "0").c_str());
+        const double put = std::atof(claim.job.event.facts->value("at", "0").c_str());
         bench.waits_ms.push_back(now_ms() - put);
         acks.push_back(Ack{claim.job.id, claim.token, nullptr});
     }

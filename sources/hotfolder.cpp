@@ -292,7 +292,7 @@ Event Hotfolder::event_of(const Item& item) const {
     event.facts = file_facts(item.file, item.original, item.sample);
     // A claim lies where nobody else can put another file in its place.
     const bool stands = item.file == item.original;
-    if (stands && premises_->traits.stable_inodes) event.facts["ino"] = item.sample.ino;
+    if (stands && premises_->traits.stable_inodes) event.facts.edit()["ino"] = item.sample.ino;
     event.file = item.file;
     event.hops = item.hops;
     return event;

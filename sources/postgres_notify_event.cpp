@@ -35,10 +35,11 @@ Result<Json> read_payload(const std::string& text, bool json) {
 Event Reading::event_of(Json payload, std::string channel, int pid) const {
     Event event;
     event.kind = "postgres_notify";
-    event.facts = members_of(payload);
-    event.facts["channel"] = std::move(channel);
-    event.facts["pid"] = pid;
-    event.facts["payload"] = std::move(payload);
+    Json facts = members_of(payload);
+    facts["channel"] = std::move(channel);
+    facts["pid"] = pid;
+    facts["payload"] = std::move(payload);
+    event.facts = std::move(facts);
     return event;
 }
 

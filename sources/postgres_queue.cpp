@@ -29,7 +29,7 @@ struct PostgresQueue::Sent final : Ticket {
         owner.refusals_.reset();
         // Nobody will settle it. kill -9 here: it is sent again, and is needless again.
         if (admission != Admission::stored) {
-            const auto row = name_of(owner.table_.rules(), event.facts["row"]);
+            const auto row = name_of(owner.table_.rules(), event.facts->at("row"));
             if (row) owner.needless_.push_back(RowEnd{*row, RowEnd::Kind::done, {}});
         }
         owner.bell_.ring();
@@ -179,7 +179,9 @@ Task<Result<bool>> PostgresQueue::claim(PostgresLink& link, Cancel& over) {
 }
 
 std::vector<Event> PostgresQueue::events_of(const PostgresResult& rows) const {
-    const Holder& holder = table_.holder();
+    std::string list =
+        to_line(Json{"postgres_queue", table_.holder().pipeline, table_.rules().table});
+    list.back() = ',';
     std::vector<Event> events;
     for (int i = 0; i < rows.rows(); ++i) {
         Json row = postgres_row(rows, i);
@@ -187,10 +189,14 @@ std::vector<Event> PostgresQueue::events_of(const PostgresResult& rows) const {
         const std::optional<RowName> name = name_of(table_.rules(), row);
         if (!name) continue;  // no key: nothing can be done about it
         Event event;
-        event.id = uuid_of(to_line(Json{"postgres_queue", holder.pipeline, table_.rules().table,
-                                        name->id, name->token.value_or("")}));
+        std::string named = list;
+        append_quoted(named, name->id);
+        named += ',';
+        append_quoted(named, name->token.value_or(""));
+        named += ']';
+        event.id = uuid_of(named);
         event.kind = "postgres_queue";
-        event.facts["row"] = std::move(row);
+        event.facts.edit()["row"] = std::move(row);
         events.push_back(std::move(event));
     }
     return events;

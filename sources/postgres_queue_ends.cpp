@@ -39,8 +39,8 @@ bool is_refusal(const Error& error) {
 std::vector<RowEnd> PostgresQueue::ends_of(std::span<const Settlement> ended) const {
     std::vector<RowEnd> ends;
     for (const Settlement& one : ended) {
-        const auto row = one.event.facts.find("row");
-        const bool whole = row != one.event.facts.end() && row->is_object();
+        const auto row = one.event.facts->find("row");
+        const bool whole = row != one.event.facts->end() && row->is_object();
         const auto name = whole ? name_of(table_.rules(), *row) : std::nullopt;
         if (!name) {
             // Its columns had other names when it was claimed.
@@ -86,8 +86,8 @@ Task<Result<void>> PostgresQueue::settle(std::vector<Settlement>& ended, Cancel&
 }
 
 Task<Result<void>> PostgresQueue::recall(Event event, Cancel& cancel) {
-    const auto row = event.facts.find("row");
-    const bool whole = row != event.facts.end() && row->is_object();
+    const auto row = event.facts->find("row");
+    const bool whole = row != event.facts->end() && row->is_object();
     const auto name = whole ? name_of(table_.rules(), *row) : std::nullopt;
     if (!name) co_return fail(Errc::not_found, "the event names no row");
     co_return co_await table_.recall(*name, cancel);

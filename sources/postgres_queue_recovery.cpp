@@ -11,15 +11,15 @@ constexpr std::size_t kPage = 500;
 
 bool worn_out(const Rules& rules, const Event& event) {
     if (rules.columns.tries.empty()) return false;
-    const Json& row = event.facts["row"];
+    const Json& row = event.facts->at("row");
     const auto tries = row.find(rules.columns.tries);
     return tries != row.end() && tries->is_number_integer() &&
            tries->get<std::int64_t>() >= rules.max_tries;
 }
 
 std::optional<RowName> name_in(const Rules& rules, const Event& event) {
-    const auto row = event.facts.find("row");
-    if (row == event.facts.end() || !row->is_object()) return std::nullopt;
+    const auto row = event.facts->find("row");
+    if (row == event.facts->end() || !row->is_object()) return std::nullopt;
     return name_of(rules, *row);
 }
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 /// The contract's Job of an event that never was one.
 Json job_of(const Event& event, const std::string& now) {
     Json body{{"path", escape_name(event.file)}};
-    if (event.facts.contains("size")) body["size"] = event.facts["size"];
+    if (event.facts->contains("size")) body["size"] = event.facts->at("size");
     const std::string created = event.time_ms > 0 ? format_time(event.time_ms) : now;
     return Json{{"v", 1},         {"id", event.id},     {"pipeline", event.source},
                 {"queue", ""},    {"revision", 0},      {"priority", 0},

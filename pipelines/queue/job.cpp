@@ -50,15 +50,7 @@ class HeadWriter {
     }
     void text(std::string_view value) {
         next();
-        bool plain = true;
-        for (const char c : value) plain = plain && c >= ' ' && c < 0x7f && c != '"' && c != '\\';
-        if (plain) {
-            out_ += '"';
-            out_ += value;
-            out_ += '"';
-        } else {
-            out_ += to_line(Json(value));
-        }
+        append_quoted(out_, value);
         keep_ = out_.size();
     }
     /// 0 stands for `same`, the value that nearly every job has here.
@@ -85,8 +77,8 @@ class HeadWriter {
 /// A path is bytes: what is not UTF-8 travels as hex in an array, a known one as 1.
 Json file_field(const Event& event, bool facts_stay) {
     if (event.file.empty()) return nullptr;
-    const auto path = event.facts.find("path");
-    if (facts_stay && path != event.facts.end() && *path == event.file) return 1;
+    const auto path = event.facts->find("path");
+    if (facts_stay && path != event.facts->end() && *path == event.file) return 1;
     if (is_utf8(event.file)) return event.file;
     const auto* bytes = reinterpret_cast<const unsigned char*>(event.file.data());
     return Json::array({to_hex(std::span(bytes, event.file.size()))});
@@ -166,7 +158,8 @@ Json time_or_null(std::int64_t wall_ms) {
 Json body_of(const Event& event) {
     if (event.file.empty()) return nullptr;
     Json body{{"path", escape_name(event.file)}};
-    if (const auto size = event.facts.find("size"); size != event.facts.end()) body["size"] = *size;
+    if (const auto size = event.facts->find("size"); size != event.facts->end())
+        body["size"] = *size;
     return body;
 }
 }  // namespace

@@ -167,7 +167,7 @@ AckCode MemoryQueue::finish(const Ack& ack) {
     record->place = Place::done;
     record->until_ms = clock_.wall_ms();
     record->error.clear();
-    if (record->job.encode().size() > kKeptJobBytes) record->job.event.facts = Json::object();
+    if (weight_of(*record->job.event.facts) > kKeptJobBytes) record->job.event.facts = {};
     record->receipts = without_notes(record->receipts);
     append_story(record->story, story_line(ack.story));
     done_.emplace(record->until_ms, ack.id);

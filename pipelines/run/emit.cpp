@@ -87,7 +87,6 @@ void mask_secrets(Json& rendered, const Value& written) {
 Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts) {
     Event event;
     event.kind = "emit";
-    event.facts = Json::object();
     if (!file.empty()) {
         auto read = [&]() -> Result<Json> {
             // Steps follow no link, but who names one here means what it leads to.
@@ -99,7 +98,7 @@ Task<Result<Event>> hand_made_event(Loop& loop, std::string file, Json facts) {
         MUSHER_CO_TRY(event.facts, co_await offload(loop, read));
     }
     for (const auto& [key, value] : facts.items()) MUSHER_CO_DO(check_fact(key, value));
-    event.facts.update(facts);
+    event.facts.edit().update(facts);
     co_return event;
 }
 

@@ -23,8 +23,8 @@ Happening& Tally::tell_job(std::string_view state, const std::string& id, const 
     Happening& told = ring_.add(Happening::Kind::job, state, pipeline_);
     told.job = id;
     told.attempt = attempt;
-    const auto name = event.facts.find("name");
-    if (name != event.facts.end() && name->is_string()) {
+    const auto name = event.facts->find("name");
+    if (name != event.facts->end() && name->is_string()) {
         // An event by hand may have a name of a MiB; its first bytes are as good to escape.
         const std::string& whole = name->get_ref<const std::string&>();
         cut_into(told.name, escape_name(beginning(whole)));

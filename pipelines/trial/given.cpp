@@ -43,11 +43,11 @@ class GivenMaker {
 Result<Given> GivenMaker::make(const std::string& timezone) {
     Event& event = given_.event;
     for (const Field& field : pipeline_.source->spec.fields) {
-        if (field.name != "*") event.facts[std::string(field.name)] = field.sample;
+        if (field.name != "*") event.facts.edit()[std::string(field.name)] = field.sample;
     }
-    event.facts.update(test_.event);
+    event.facts.edit().update(test_.event);
     event.id = text_in(event.facts, "id", uuid_of(pipeline_.name + "/" + test_.name));
-    event.facts.erase("id");
+    event.facts.edit().erase("id");
     event.source = pipeline_.name;
     event.kind = pipeline_.source_kind;
     given_.at_ms = test_.at_ms.value_or(kDefaultTime);
@@ -67,9 +67,9 @@ Result<void> GivenMaker::add_file() {
         if (!S_ISREG(info.st_mode)) return fail(Errc::usage, test_.file + " is not a file");
         event.file = test_.file;
         if (!said("name")) {
-            event.facts["name"] = escape_name(test_.file.substr(test_.file.rfind('/') + 1));
+            event.facts.edit()["name"] = escape_name(test_.file.substr(test_.file.rfind('/') + 1));
         }
-        if (!said("size")) event.facts["size"] = static_cast<std::uint64_t>(info.st_size);
+        if (!said("size")) event.facts.edit()["size"] = static_cast<std::uint64_t>(info.st_size);
         return {};
     }
     if (!test_.content && !pipeline_.source->local_files) return {};
@@ -77,13 +77,13 @@ Result<void> GivenMaker::add_file() {
     const std::string content = test_.content.value_or(std::string(size, '\0'));
     event.file = folder_ + "/given";
     MUSHER_TRY(const Fd file, Fd::open(event.file, O_CREAT | O_WRONLY | O_TRUNC));
-    if (test_.content && !said("size")) event.facts["size"] = content.size();
+    if (test_.content && !said("size")) event.facts.edit()["size"] = content.size();
     return write_all(file.get(), content);
 }
 
 /// Of a file's event: what follows from its name.
 void GivenMaker::name_parts() {
-    Json& facts = given_.event.facts;
+    Json& facts = given_.event.facts.edit();
     const std::string name = text_in(facts, "name");
     if (!facts.contains("stem") || name.empty()) return;
     if (!said("stem")) facts["stem"] = std::string(hotfolder::stem_of(name));
@@ -97,7 +97,7 @@ Result<void> GivenMaker::set_due(const std::string& timezone) {
     MUSHER_TRY(const timer::Schedule schedule,
                timer::Schedule::from(options_, own.empty() ? timezone : own, pipeline_.name));
     MUSHER_TRY(const timer::Firing firing, schedule.after(given_.at_ms - 1));
-    given_.event.facts["due"] = format_time(firing.due_ms);
+    given_.event.facts.edit()["due"] = format_time(firing.due_ms);
     given_.at_ms = firing.at_ms;
     MUSHER_TRY(given_.event.date, format_date(firing.due_ms, schedule.timezone()));
     return {};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 
@@ -27,13 +28,27 @@ Duration thread_cpu_time() {
     return std::chrono::seconds(now.tv_sec) + Duration(now.tv_nsec);
 }
 
+/// By hand: every job is told of several times.
 std::string format_time(std::int64_t wall_ms) {
-    const std::time_t seconds = static_cast<std::time_t>(wall_ms / 1000);
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
-                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                       wall_ms % 1000);
+    using namespace std::chrono;
+    constexpr std::int64_t kFirst = -62'167'219'200'000;  // 0000-01-01
+    constexpr std::int64_t kLast = 253'402'300'799'999;   // 9999-12-31: the format ends there
+    const sys_time<milliseconds> moment{milliseconds(std::clamp(wall_ms, kFirst, kLast))};
+    const auto day = floor<days>(moment);
+    const year_month_day date(day);
+    const hh_mm_ss clock(moment - day);
+    std::string text = "0000-00-00T00:00:00.000Z";
+    const auto put = [&text](std::size_t last, std::int64_t number) {
+        for (; number > 0; number /= 10, --last) text[last] = static_cast<char>('0' + number % 10);
+    };
+    put(3, static_cast<int>(date.year()));
+    put(6, static_cast<unsigned>(date.month()));
+    put(9, static_cast<unsigned>(date.day()));
+    put(12, clock.hours().count());
+    put(15, clock.minutes().count());
+    put(18, clock.seconds().count());
+    put(22, clock.subseconds().count());
+    return text;
 }
 
 namespace {

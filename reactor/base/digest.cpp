@@ -13,16 +13,12 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kNames = {"sha256", "sha1", "md5"};
 
+/// Looked up once, not for every id.
 const EVP_MD* method(DigestKind kind) {
-    switch (kind) {
-        case DigestKind::sha256:
-            return EVP_sha256();
-        case DigestKind::sha1:
-            return EVP_sha1();
-        case DigestKind::md5:
-            return EVP_md5();
-    }
-    return nullptr;
+    static const std::array<EVP_MD*, kNames.size()> all = {EVP_MD_fetch(nullptr, "SHA256", nullptr),
+                                                           EVP_MD_fetch(nullptr, "SHA1", nullptr),
+                                                           EVP_MD_fetch(nullptr, "MD5", nullptr)};
+    return all.at(static_cast<std::size_t>(kind));
 }
 
 }  // namespace

@@ -49,6 +49,29 @@ const Json& member(const Json& object, std::string_view key) {
 }
 }  // namespace
 
+void append_quoted(std::string& out, std::string_view text) {
+    bool plain = true;
+    for (const char c : text) plain = plain && c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+    if (!plain) {
+        out += to_line(Json(text));
+        return;
+    }
+    out += '"';
+    out += text;
+    out += '"';
+}
+
+std::size_t weight_of(const Json& value) {
+    constexpr std::size_t kOther = 6;  // a number, true, null, …
+    std::size_t weight = 2;            // quotes, brackets
+    if (value.is_string()) return weight + value.get_ref<const std::string&>().size();
+    if (!value.is_structured()) return kOther;
+    for (const auto& [key, member] : value.items()) {
+        weight += weight_of(member) + (value.is_object() ? key.size() + 4 : 1);
+    }
+    return weight;
+}
+
 std::string text_in(const Json& object, std::string_view key, std::string fallback) {
     const Json& found = member(object, key);
     return found.is_string() ? found.get<std::string>() : std::move(fallback);

@@ -14,6 +14,10 @@ using Json = nlohmann::json;
 Result<Json> parse_json(std::string_view text);
 /// One line; invalid UTF-8 is replaced, never thrown on.
 std::string to_line(const Json& value);
+/// Appends `text` as a JSON string; what is plain ASCII at the cost of a copy.
+void append_quoted(std::string& out, std::string_view text);
+/// About as many bytes as to_line() would write.
+std::size_t weight_of(const Json& value);
 /// A member of data from outside; `fallback` when it is not there or of another type.
 std::string text_in(const Json& object, std::string_view key, std::string fallback = {});
 std::uint64_t size_in(const Json& object, std::string_view key);

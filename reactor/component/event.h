@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "reactor/base/json.h"
+#include "reactor/base/shared_json.h"
 
 namespace musher {
 
@@ -18,7 +18,7 @@ struct Event {
     std::string key;     // set by Intake from `key:`
     std::int64_t time_ms = 0;  // wall clock at admission
     std::string date;          // of admission, in `timezone`; the same on every attempt
-    Json facts = Json::object();
+    SharedJson facts;
     std::string file;          // the job's body, as raw bytes: an absolute path; empty: none
     int hops = 0;              // how often musher's own output came back as input
 

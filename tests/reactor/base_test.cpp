@@ -27,6 +27,11 @@ TEST(Size, ReadsAndWritesTheContractsForms) {
 }
 TEST(Time, IsRfc3339WithMilliseconds) {
     EXPECT_EQ(format_time(1'700'000'000'123), "2023-11-14T22:13:20.123Z");
+    EXPECT_EQ(format_time(0), "1970-01-01T00:00:00.000Z");
+    EXPECT_EQ(format_time(-1), "1969-12-31T23:59:59.999Z");
+    EXPECT_EQ(format_time(1'709'164'800'007), "2024-02-29T00:00:00.007Z");
+    EXPECT_EQ(format_time(INT64_MAX), "9999-12-31T23:59:59.999Z");
+    EXPECT_EQ(format_time(INT64_MIN), "0000-01-01T00:00:00.000Z");
     EXPECT_EQ(format_date(1'700'000'000'000, "UTC").value(), "2023-11-14");
     EXPECT_EQ(format_date(0, "../../etc/passwd").error().code, Errc::usage);
 }
@@ -108,6 +113,16 @@ TEST(Nearest, FindsWhatWasMeant) {
     EXPECT_EQ(nearest("setle", known).value(), "settle");
     EXPECT_FALSE(nearest("qqqqqqq", known).has_value());
 }
+TEST(JsonText, IsQuotedAndWeighedAsItWouldBeWritten) {
+    for (const char* text : {"", "plain", "a\"b\\c\n", "Müller", "\x7f"}) {
+        std::string out = "x";
+        append_quoted(out, text);
+        EXPECT_EQ(out, "x" + to_line(Json(text)));
+    }
+    const Json value{{"name", std::string(5000, 'x')}, {"list", {1, 2, 3}}, {"none", nullptr}};
+    EXPECT_NEAR(double(weight_of(value)), double(to_line(value).size()), 30);
+}
+
 TEST(JsonText, IsRefusedWhenNestedTooDeep) {
     EXPECT_TRUE(parse_json(std::string(500, '[') + std::string(500, ']')).has_value());
     EXPECT_EQ(parse_json(std::string(100'000, '[')).error().message,

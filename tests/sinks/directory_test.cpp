@@ -58,12 +58,12 @@ TEST(Directory, WritesTheBodyUnderItsName) { test::on_loop(names); }
 Task<void> bytes_that_are_no_text(Loop& loop) {
     StepBench bench(loop, directory_spec(), make_directory());
     bench.write_body("abc");
-    bench.event.facts["name"] = "caf%E9.txt";
-    bench.event.facts["name_escaped"] = true;
+    bench.event.facts.edit()["name"] = "caf%E9.txt";
+    bench.event.facts.edit()["name_escaped"] = true;
     const Json receipt = co_await bench.receipt("to: " + bench.dir / "out");
     EXPECT_EQ(receipt["target"], bench.dir / "out/caf%E9.txt");
     EXPECT_EQ(names_in(bench.dir / "out"), std::vector<std::string>{"caf\xe9.txt"});
-    bench.event.facts["name_escaped"] = false;
+    bench.event.facts.edit()["name_escaped"] = false;
     const Json plain = co_await bench.receipt("to: " + bench.dir / "out");
     EXPECT_EQ(plain["target"], bench.dir / "out/caf%E9.txt") << "its own percent sign";
     co_await bench.close();
@@ -74,15 +74,15 @@ Task<void> escapes(Loop& loop) {
     StepBench bench(loop, directory_spec(), make_directory());
     bench.write_body("abc");
     const std::string to = "to: \"" + bench.dir / "out/in/${event.stem}\"";
-    bench.event.facts["stem"] = "%2E%2E%2F%2E%2E%2Fescaped";
+    bench.event.facts.edit()["stem"] = "%2E%2E%2F%2E%2E%2Fescaped";
     const Json literal = co_await bench.receipt(to);
     EXPECT_EQ(literal["target"], bench.dir / "out/in/%2E%2E%2F%2E%2E%2Fescaped/a b.txt");
-    bench.event.facts["name_escaped"] = true;
+    bench.event.facts.edit()["name_escaped"] = true;
     const Json still = co_await bench.receipt(to);
     EXPECT_EQ(still["target"], literal["target"]) << "no name is ever escaped so";
-    bench.event.facts["name_escaped"] = false;
+    bench.event.facts.edit()["name_escaped"] = false;
     for (const char* stem : {"..", "../../x", "a/../../x"}) {
-        bench.event.facts["stem"] = stem;
+        bench.event.facts.edit()["stem"] = stem;
         const Error refused = co_await bench.error(to);
         EXPECT_EQ(refused.code, Errc::usage) << stem;
         EXPECT_EQ(refused.message, "an expression gives the path a `..` or a NUL byte");

@@ -47,8 +47,8 @@ const char* const kText = "Grüße,\n.\n..\n.hidden\nend \n";
 
 Task<void> texts(Loop& loop, MailServer& server) {
     MailBench bench(loop, server);
-    bench.event.facts["text"] = kText + std::string(3000, 'x') + "\n";
-    bench.event.facts["subject"] = "Ärger mit 😀 " + std::string(150, 'a');
+    bench.event.facts.edit()["text"] = kText + std::string(3000, 'x') + "\n";
+    bench.event.facts.edit()["subject"] = "Ärger mit 😀 " + std::string(150, 'a');
     Json receipt = co_await bench.sent(
         "to: [ \"Jörg \\\"J\\\" <a@example.com>\", \"b@example.com, \\\"C, D\\\" <c@example.com>\" "
         "]\n"
@@ -62,8 +62,8 @@ Task<void> texts(Loop& loop, MailServer& server) {
     EXPECT_EQ(mails.size(), 2u);
     if (mails.size() != 2) co_return;
     const Json& mail = mails[0];
-    EXPECT_EQ(mail["text"], bench.event.facts["text"]);
-    EXPECT_EQ(mail["subject"], bench.event.facts["subject"]);
+    EXPECT_EQ(mail["text"], bench.event.facts->at("text"));
+    EXPECT_EQ(mail["subject"], bench.event.facts->at("subject"));
     EXPECT_EQ(mail["names"][0][0], "Jörg \"J\"");
     EXPECT_EQ(mail["names"][2][0], "C, D");
     EXPECT_EQ(mail["to"], (Json{"a@example.com", "b@example.com", "c@example.com"}));
@@ -127,7 +127,7 @@ TEST(Mail, CarriesTheBody) {
 
 Task<void> refusals(Loop& loop, MailServer& server) {
     MailBench bench(loop, server);
-    bench.event.facts["evil"] = "a\r\nBcc: c@example.com";
+    bench.event.facts.edit()["evil"] = "a\r\nBcc: c@example.com";
     const std::pair<const char*, const char*> kInjected[] = {
         {"{ to: a@example.com, subject: \"${event.evil}\" }",
          "`subject` holds a line break or control character"},

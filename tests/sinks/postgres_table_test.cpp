@@ -24,7 +24,7 @@ Task<void> upserts(Loop& loop, PostgresServer& server) {
     EXPECT_EQ(receipt["target"], "app.Files");
     const std::string rows = "SELECT * FROM app.\"Files\"";
     EXPECT_EQ(server.exec(rows), "a b.txt\t3\t{\"a\": [1, 2]}\t\tt");
-    bench.event.facts["size"] = 1;
+    bench.event.facts.edit()["size"] = 1;
     co_await bench.receipt(all);
     EXPECT_EQ(server.exec(rows), "a b.txt\t1\t{\"a\": [1, 2]}\t\tf");
 

@@ -60,7 +60,7 @@ TEST(PostgresNotifyEvent, KeepsWhatItCannotRead) {
         << broken.fault->message;
     EXPECT_NE(broken.fault->message.find("line 1, column 10"), std::string::npos)
         << broken.fault->message;
-    EXPECT_EQ(broken.event.facts["payload"], "{\"id\": 7,");
+    EXPECT_EQ(broken.event.facts->at("payload"), "{\"id\": 7,");
     EXPECT_TRUE(is_uuid(broken.event.id));
 
     const Arrival deep = read(std::string(4000, '['));
@@ -68,15 +68,15 @@ TEST(PostgresNotifyEvent, KeepsWhatItCannotRead) {
     for (const bool json : {true, false}) {
         const Arrival bytes = read("\"\xff\"", reading(json));
         ASSERT_TRUE(bytes.fault);
-        EXPECT_EQ(bytes.event.facts["payload"], "\"%FF\"");
+        EXPECT_EQ(bytes.event.facts->at("payload"), "\"%FF\"");
     }
 }
 
 TEST(PostgresNotifyEvent, TextIsText) {
     const Arrival text = read("{\"id\": 7}", reading(false));
     EXPECT_FALSE(text.fault);
-    EXPECT_EQ(text.event.facts["payload"], "{\"id\": 7}");
-    EXPECT_EQ(read("", reading(false)).event.facts["payload"], "");
+    EXPECT_EQ(text.event.facts->at("payload"), "{\"id\": 7}");
+    EXPECT_EQ(read("", reading(false)).event.facts->at("payload"), "");
 }
 
 TEST(PostgresNotifyEvent, IsKnownByItsIdWhereThereIsACatchUp) {

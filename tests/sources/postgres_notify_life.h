@@ -17,7 +17,7 @@ class Rig final : public SourceRig {
     }
     void happen(const std::string&) override {}
     std::string what(const Event& event) const override {
-        const Json& payload = event.facts["payload"];
+        const Json& payload = event.facts->at("payload");
         if (payload.is_object()) return to_line(payload["id"]);
         return payload.is_string() ? payload.get<std::string>() : to_line(payload);
     }

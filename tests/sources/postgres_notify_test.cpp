@@ -33,12 +33,12 @@ Task<void> odd(Loop& loop, PostgresServer& server) {
         auto some = co_await life.out().receive(9, never);
         for (Delivery& one : *some) all.push_back(std::move(one));
     }
-    EXPECT_EQ(all[0].event.facts["channel"], "Odd \"na'me");
-    EXPECT_GT(all[0].event.facts["pid"], 0);
-    EXPECT_EQ(all[1].event.facts["payload"], Json());
-    EXPECT_EQ(all[2].event.facts["channel"], longest);
+    EXPECT_EQ(all[0].event.facts->at("channel"), "Odd \"na'me");
+    EXPECT_GT(all[0].event.facts->at("pid"), 0);
+    EXPECT_EQ(all[1].event.facts->at("payload"), Json());
+    EXPECT_EQ(all[2].event.facts->at("channel"), longest);
     EXPECT_FALSE(all[2].fault);
-    EXPECT_EQ(all[3].event.facts["payload"], "no json {");
+    EXPECT_EQ(all[3].event.facts->at("payload"), "no json {");
     EXPECT_TRUE(all[3].fault);
     EXPECT_EQ(life.source().status()["corrupt"], 1);
     for (Delivery& one : all) one.ticket->accepted(Admission::stored);

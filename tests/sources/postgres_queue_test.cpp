@@ -222,7 +222,7 @@ Task<void> transfers(Loop& loop, Table& table) {
     Life life(loop, table);
     const Words came = co_await life.take(2);
     EXPECT_EQ(came, (Words{"20", "10"})) << "lower priority first";
-    EXPECT_EQ(life.events["10"].facts["row"]["to_db"], "postgre:1");
+    EXPECT_EQ(life.events["10"].facts->at("row")["to_db"], "postgre:1");
     const std::string rows =
         "SELECT uid, tries, status, try_notices, last_update > '2000-01-01' FROM "
         "transfer.users_in_dogsleds ORDER BY uid";

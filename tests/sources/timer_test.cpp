@@ -45,7 +45,7 @@ Task<void> local_date(Loop& loop, ManualClock& clock) {
     TimerLife life(loop, clock, "{ cron: '30 0 * * *' }");
     co_await life.pass(minutes(31));
     EXPECT_EQ(life.events.size(), 1u);
-    EXPECT_EQ(life.events.front().facts["due"], Json("2026-03-28T23:30:00.000Z"));
+    EXPECT_EQ(life.events.front().facts->at("due"), Json("2026-03-28T23:30:00.000Z"));
     EXPECT_EQ(life.events.front().date, "2026-03-29") << "of its zone";
     co_await life.stop();
 }
@@ -80,7 +80,8 @@ Task<void> forward_daily(Loop& loop, ManualClock& clock) {
     clock.set_wall(parse_time("2026-04-02T18:00:00Z").value());
     const Words made_up = co_await once.pass(seconds(20));
     EXPECT_THAT(made_up, ElementsAre("13:00:00"));
-    EXPECT_EQ(once.events.front().facts["due"], Json("2026-04-02T13:00:00.000Z")) << "the latest";
+    EXPECT_EQ(once.events.front().facts->at("due"), Json("2026-04-02T13:00:00.000Z"))
+        << "the latest";
     const Words skipped = co_await skip.pass(seconds(20));
     EXPECT_THAT(skipped, IsEmpty());
     EXPECT_EQ(skip.source().status()["next"], Json("2026-04-03T13:00:00.000Z"));

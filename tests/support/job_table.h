@@ -30,7 +30,7 @@ class JobTableRig final : public SourceRig {
     }
     void happen(const std::string&) override {}
     std::string what(const Event& event) const override {
-        const Json& key = event.facts["row"][id];
+        const Json& key = event.facts->at("row")[id];
         return key.is_string() ? key.get<std::string>() : key.dump();
     }
     std::string row(const std::string& columns, const std::string& key) const {

@@ -290,7 +290,7 @@ QUEUE_CASE(PurgesFinishedJobs) {
 QUEUE_CASE(DropsBigFactsOfFinishedJobs) {
     Job job = q.job("a");
     job.event.file = "/srv/in/a";
-    job.event.facts["text"] = std::string(20'000, 'x');
+    job.event.facts.edit()["text"] = std::string(20'000, 'x');
     co_await q.put(job);
     co_await q.claim(1);
     EXPECT_EQ(q.held("a").job.encode(), job.encode());

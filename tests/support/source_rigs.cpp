@@ -25,7 +25,7 @@ class HotfolderRig final : public SourceRig {
         std::ofstream(dir_ / what) << "content of " << what;
         fs::rename(dir_ / what, in_ + "/" + what);
     }
-    std::string what(const Event& event) const override { return event.facts.value("name", ""); }
+    std::string what(const Event& event) const override { return event.facts->value("name", ""); }
     bool ended(const std::string& what, Outcome outcome) const override {
         const std::string place = outcome == Outcome::done ? "/done/" : "/failed/";
         return fs::exists(in_ + place + what) && !fs::exists(in_ + "/" + what);
@@ -53,7 +53,7 @@ class TimerRig final : public SourceRig {
         words_[format_time(clock_.wall - kHour / 2)] = what;
     }
     std::string what(const Event& event) const override {
-        return words_.at(event.facts.value("due", ""));
+        return words_.at(event.facts->value("due", ""));
     }
 
   private:
@@ -86,7 +86,7 @@ class PostgresNotifyRig final : public SourceRig {
         server_.exec("INSERT INTO words VALUES ('" + what + "')");
     }
     std::string what(const Event& event) const override {
-        return text_in(event.facts["payload"], "id");
+        return text_in(event.facts->at("payload"), "id");
     }
     void take_away() override { server_.kill(); }
     void bring_back() override { server_.start(); }
@@ -109,7 +109,7 @@ class PostgresQueueRig final : public SourceRig {
         server_.exec("INSERT INTO jobs (payload) VALUES ('{\"what\": \"" + what + "\"}')");
     }
     std::string what(const Event& event) const override {
-        return event.facts["row"]["payload"]["what"].get<std::string>();
+        return event.facts->at("row")["payload"]["what"].get<std::string>();
     }
     bool ended(const std::string& what, Outcome outcome) const override {
         const std::string status =

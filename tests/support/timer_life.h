@@ -53,7 +53,7 @@ class TimerLife {
         }
         std::vector<std::string> due;
         for (std::size_t i = before; i < events.size(); ++i) {
-            due.push_back(events[i].facts["due"].get<std::string>().substr(11, 8));
+            due.push_back(events[i].facts->at("due").get<std::string>().substr(11, 8));
         }
         co_return due;
     }

@@ -31,9 +31,8 @@ end
 local function finish(ended)
     local ids, dates, rows = {}, {}, {}
     for i, one in ipairs(ended) do ids[i] = one[1] end
-    local values, failures = call('HMGET', P, unpack(ids)), call('HMGET', A, unpack(ids))
-    local stalls, receipts = call('HMGET', K, unpack(ids)), call('HMGET', RC, unpack(ids))
-    local records = call('HMGET', DE, unpack(ids))
+    local values, failures, stalls = fields(P, ids), fields(A, ids), fields(K, ids)
+    local receipts, records = fields(RC, ids), fields(DE, ids)
     for i, id in ipairs(ids) do
         local flags, value = flags_and_score(ended[i][3]), values[i]
         if flags % 2 == KEYED then free_turn(id) end
@@ -52,10 +51,12 @@ local function finish(ended)
         rows[i * 2] = pack(now, attempt, without_big_facts(value or ''),
                            without_notes(receipts_of(id, receipts[i])), story)
     end
-    for _, key in ipairs({P, O, A, K, PR, DE}) do call('HDEL', key, unpack(ids)) end
+    for _, key in ipairs({P, O, A, K, PR, DE}) do
+        if there(key) then call('HDEL', key, unpack(ids)) end
+    end
     forget_receipts(ids, receipts)
     call('ZREM', LEASE, unpack(ids))
-    call('SREM', CX, unpack(ids))
+    if there(CX) then call('SREM', CX, unpack(ids)) end
     call('ZADD', DONE, unpack(dates))
     call('HSET', DN, unpack(rows))
     count('done', #ids)
@@ -91,8 +92,8 @@ end
 
 -- An id without a job in p (somebody deleted it by hand) is not handed out.
 local function hand_out(ids, claims)
-    local failures, stalls = call('HMGET', A, unpack(ids)), call('HMGET', K, unpack(ids))
-    local values, receipts = call('HMGET', P, unpack(ids)), call('HMGET', RC, unpack(ids))
+    local failures, stalls = fields(A, ids), fields(K, ids)
+    local values, receipts = fields(P, ids), fields(RC, ids)
     for i, id in ipairs(ids) do
         if values[i] then
             local at = #claims

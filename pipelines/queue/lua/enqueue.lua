@@ -9,7 +9,7 @@ if format and format ~= FORMAT then return redis.error_reply('FORMAT ' .. format
 
 local ids = {}
 for i = 1, jobs do ids[i] = ARGV[3 + (i - 1) * FIELDS] end
-local live = call('HMGET', P, unpack(ids))
+local live = fields(P, ids)
 local ended = call('ZMSCORE', DONE, unpack(ids))
 local waiting = call('ZCARD', READY)
 local idle = waiting == 0

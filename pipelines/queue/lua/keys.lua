@@ -9,6 +9,11 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local CLASS = 2 ^ 40      -- score = priority * CLASS + order of acceptance
 local KEYED, DEDUPED = 1, 2  -- flags of a job
 
+-- In most queues no job has failed, stalled or left a receipt: a key that is not there is not asked
+-- id by id.
+local function there(key) return call('EXISTS', key) == 1 end
+local function fields(key, ids) return there(key) and call('HMGET', key, unpack(ids)) or {} end
+
 -- A value of p: pack(score, accepted_ms, max_attempts, flags, dedupe) .. job as musher encodes it.
 local function head_of(value)
     local _, score, accepted, max, flags, dedupe = cmsgpack.unpack_limit(value, 5)

@@ -25,6 +25,7 @@ local function receipts_of(id, first)
 end
 
 local function forget_receipts(ids, firsts)
+    if not there(RC) then return end
     for i, first in ipairs(firsts) do
         if first and #first >= FIELD_BYTES then
             call('HDEL', RC, unpack((receipt_fields(ids[i], first))))
