@@ -57,12 +57,12 @@ TEST(EventRing, LongNamesAndReasonsAreCutBetweenCharacters) {
     Job job = job_named("a");
     std::string name = "x";
     while (name.size() < (1 << 20)) name += "ö";
-    job.event.facts["name"] = name;
+    job.event.facts.edit()["name"] = name;
     tally.ended(job, 1, JobState::dead, "s", name);
     EXPECT_EQ(ring.at(0).name, name.substr(0, 1023)) << "1,024 bytes would end in half a letter";
     EXPECT_EQ(ring.at(0).reason, name.substr(0, 1023));
     EXPECT_LT(ring.line(0).size(), 4096u);
-    job.event.facts["name"] = std::string(1 << 20, '\xff');
+    job.event.facts.edit()["name"] = std::string(1 << 20, '\xff');
     tally.put(job, PutCode::accepted);
     EXPECT_EQ(ring.at(1).name.size(), 1024u);
 }
