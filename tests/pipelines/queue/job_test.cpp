@@ -39,7 +39,7 @@ TEST(Job, ReadsBackWhatMostJobsHave) {
     EXPECT_EQ(read.event.id, job.id);
     EXPECT_EQ(read.event.source, "invoices");
     EXPECT_EQ(read.event.date, "2023-11-14");
-    EXPECT_EQ(read.event.facts, job.event.facts);
+    EXPECT_EQ(*read.event.facts, *job.event.facts);
     EXPECT_TRUE(read.failed.is_null());
 }
 

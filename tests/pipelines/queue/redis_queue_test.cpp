@@ -341,7 +341,7 @@ REDIS_CASE(TakesLittleMemoryPerWaitingJob) {
     std::vector<Job> jobs;
     for (int i = 0; i < kJobs; ++i) {
         Job job = q.job(new_uuid7(1'700'000'000'000 + i));
-        job.event.facts = std::string(198, 'x');  // 200 bytes with its quotes
+        job.event.facts = Json(std::string(198, 'x'));  // 200 bytes with its quotes
         jobs.push_back(std::move(job));
     }
     co_await q.put_all(std::move(jobs));
