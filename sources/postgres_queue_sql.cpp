@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace musher::postgres_queue {
 
 namespace {
@@ -64,13 +66,14 @@ std::string TableSql::order() const {
     return text;
 }
 
+// Statuses and the number stand in the text: a plan that is kept knows them then.
 // The picked rows stand in a materialised CTE: PostgreSQL may run a plain subquery again for every
 // row that it joins, and then claims more than it was asked for.
 PostgresStatement TableSql::claim(std::size_t most, const std::string& token) const {
     const Columns& columns = rules_.columns;
-    PostgresParams params{rules_.statuses.waiting, rules_.statuses.running, std::to_string(most)};
+    PostgresParams params;
     Changes changes;
-    changes.set(columns.status, cast("$2", columns.status));
+    changes.set(columns.status, cast(postgres_literal(rules_.statuses.running), columns.status));
     if (!columns.token.empty()) {
         params.emplace_back(token);
         changes.set(columns.token, cast(fmt::format("${}", params.size()), columns.token));
@@ -89,15 +92,19 @@ PostgresStatement TableSql::claim(std::size_t most, const std::string& token) co
         rules_.where.empty() ? "" : fmt::format(" AND (\n{}\n)", rules_.where);
     std::string sql = fmt::format(
         "WITH picked AS MATERIALIZED (SELECT {id} AS musher_key FROM {table} WHERE {status} = "
-        "{waiting}{where} ORDER BY {order}\nLIMIT $3::bigint FOR UPDATE SKIP LOCKED), "
+        "{waiting}{where} ORDER BY {order}\nLIMIT {most} FOR UPDATE SKIP LOCKED), "
         "placed AS (SELECT musher_key, row_number() OVER () AS {place} FROM picked), "
         "claimed AS (UPDATE {table} AS t SET {changes} FROM placed WHERE {row} = musher_key "
         "RETURNING {place}, t.*) SELECT * FROM claimed ORDER BY {place}",
         fmt::arg("id", quoted(columns.id)), fmt::arg("table", table_),
-        fmt::arg("status", quoted(columns.status)), fmt::arg("waiting", cast("$1", columns.status)),
-        fmt::arg("where", where), fmt::arg("order", order()), fmt::arg("place", kPlace),
-        fmt::arg("changes", changes.text()), fmt::arg("row", of_row(columns.id)));
-    return PostgresStatement(std::move(sql), std::move(params));
+        fmt::arg("status", quoted(columns.status)),
+        fmt::arg("waiting", cast(postgres_literal(rules_.statuses.waiting), columns.status)),
+        fmt::arg("where", where), fmt::arg("order", order()), fmt::arg("most", most),
+        fmt::arg("place", kPlace), fmt::arg("changes", changes.text()),
+        fmt::arg("row", of_row(columns.id)));
+    PostgresStatement statement(std::move(sql), std::move(params));
+    statement.kept = most == rules_.batch;
+    return statement;
 }
 
 PostgresStatement TableSql::held(const PostgresParam& after, std::size_t most) const {
@@ -154,34 +161,39 @@ PostgresStatement TableSql::count_try(const std::vector<RowName>& rows) const {
     return PostgresStatement(std::move(sql), std::move(params));
 }
 
+// One row stands by itself: of lists PostgreSQL keeps no plan, since it does not know how long they
+// are.
 PostgresStatement TableSql::settle(const std::vector<RowEnd>& ends) const {
     const Columns& columns = rules_.columns;
+    const bool one = ends.size() == 1;
     std::string sql = fmt::format(
-        "UPDATE {table} AS t SET {changes} FROM unnest($1::text[], $2::text[], $3::text[], "
-        "$4::text[], $5::boolean[]) AS e(id, token, status, error, back) WHERE {same} AND {status} "
-        "= {running} RETURNING {id}::text",
-        fmt::arg("table", table_), fmt::arg("changes", end_changes()), fmt::arg("same", same_row()),
-        fmt::arg("status", of_row(columns.status)), fmt::arg("running", cast("$6", columns.status)),
+        "UPDATE {table} AS t SET {changes} FROM {ends} AS e(id, token, status, error, back) WHERE "
+        "{same} AND {status} = {running} RETURNING {id}::text",
+        fmt::arg("table", table_), fmt::arg("changes", end_changes()),
+        fmt::arg("ends", one ? "(VALUES ($1::text, $2::text, $3::text, $4::text, $5::boolean))"
+                             : "unnest($1::text[], $2::text[], $3::text[], $4::text[], "
+                               "$5::boolean[])"),
+        fmt::arg("same", same_row()), fmt::arg("status", of_row(columns.status)),
+        fmt::arg("running", cast(postgres_literal(rules_.statuses.running), columns.status)),
         fmt::arg("id", of_row(columns.id)));
     const Statuses& statuses = rules_.statuses;
-    std::vector<RowName> rows;
-    PostgresParams becomes;
-    PostgresParams errors;
-    PostgresParams back;
+    std::array<PostgresParams, 5> lists;
     for (const RowEnd& end : ends) {
         const bool failed = end.kind == RowEnd::Kind::failed;
         const bool waits = end.kind == RowEnd::Kind::waiting;
-        rows.push_back(end.row);
-        becomes.emplace_back(failed ? statuses.failed : waits ? statuses.waiting : statuses.done);
-        errors.push_back(failed ? PostgresParam(end.error) : std::nullopt);
-        back.emplace_back(waits ? "t" : "f");
+        lists[0].emplace_back(end.row.id);
+        lists[1].push_back(end.row.token);
+        lists[2].emplace_back(failed ? statuses.failed : waits ? statuses.waiting : statuses.done);
+        lists[3].push_back(failed ? PostgresParam(end.error) : std::nullopt);
+        lists[4].emplace_back(waits ? "t" : "f");
     }
-    PostgresParams params = names_of(rows);
-    for (const PostgresParams* list : {&becomes, &errors, &back}) {
-        params.emplace_back(postgres_text_array(*list));
+    PostgresParams params;
+    for (const PostgresParams& list : lists) {
+        params.push_back(one ? list.front() : PostgresParam(postgres_text_array(list)));
     }
-    params.emplace_back(statuses.running);
-    return PostgresStatement(std::move(sql), std::move(params));
+    PostgresStatement statement(std::move(sql), std::move(params));
+    statement.kept = true;
+    return statement;
 }
 
 /// A row that goes back is as if it had not been claimed.

@@ -15,7 +15,6 @@ namespace musher {
 Errc errc_from_sqlstate(std::string_view state) noexcept;
 /// The server cannot do this on this connection any more (it became a standby): find another one.
 bool sqlstate_ends_connection(std::string_view state) noexcept;
-
 /// The five characters, empty when libpq itself failed.
 std::string sqlstate_of(const pg_result* failed);
 /// The server's message, its SQLSTATE, and the schema objects that it names; the server's hint.

@@ -62,9 +62,9 @@ Error PostgresExchange::loss() const { return asked_.requested() ? asked_.error(
 
 Error PostgresExchange::failure(const PostgresResult& failed) {
     constexpr std::string_view kQueryCancelled = "57014";
-    const std::string state = sqlstate_of(failed.raw());
-    if (asked_.requested() && state == kQueryCancelled) return asked_.error();
-    ends_ = ends_ || sqlstate_ends_connection(state);
+    refusal_ = sqlstate_of(failed.raw());
+    if (asked_.requested() && refusal_ == kQueryCancelled) return asked_.error();
+    ends_ = ends_ || sqlstate_ends_connection(refusal_);
     return postgres_error(failed.raw());
 }
 

@@ -39,6 +39,8 @@ class PostgresExchange {
     bool stopping() const { return call_ != nullptr; }
     /// A failed result as an Error: the Cancel's reason when the server did what we asked.
     Error failure(const PostgresResult& failed);
+    /// SQLSTATE of the last failure(); empty: none.
+    const std::string& refusal() const { return refusal_; }
 
   private:
     struct CancelCall;
@@ -53,6 +55,7 @@ class PostgresExchange {
     std::optional<Deadline> grace_end_;
     std::shared_ptr<CancelCall> call_;
     bool ends_ = false;  // the server is no longer one to ask
+    std::string refusal_;
 };
 
 }  // namespace musher

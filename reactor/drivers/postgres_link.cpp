@@ -2,6 +2,7 @@
 
 #include <postgresql/libpq-fe.h>
 
+#include "reactor/base/uuid.h"
 #include "reactor/drivers/postgres_error.h"
 
 namespace musher {
@@ -21,6 +22,13 @@ Result<void> check_text(const PostgresStatement& statement) {
     }
     return {};
 }
+
+constexpr std::size_t kMostKept = 16;
+constexpr std::string_view kPreparedBefore = "42P05";
+
+/// The kept statement is not there (DISCARD, a pooler's other connection), or its result would have
+/// other columns than when it was prepared.
+bool is_outdated(std::string_view sqlstate) { return sqlstate == "26000" || sqlstate == "0A000"; }
 
 bool failed(const PostgresResult& result) {
     const ExecStatusType status = PQresultStatus(result.raw());
@@ -53,18 +61,9 @@ Task<Result<std::vector<PostgresResult>>> read_batch(PostgresExchange& exchange,
 }
 }  // namespace
 
-Result<void> PostgresLink::send(const PostgresStatement& statement) {
-    MUSHER_DO(check_text(statement));
-    std::vector<const char*> values;
-    values.reserve(statement.params.size());
-    for (const PostgresParam& one : statement.params) {
-        values.push_back(one ? one->c_str() : nullptr);
-    }
-    constexpr int kText = 0;
-    if (PQsendQueryParams(wire_.conn(), statement.sql.c_str(), static_cast<int>(values.size()),
-                          nullptr, values.data(), nullptr, nullptr, kText) == 1) {
-        return {};
-    }
+/// What one of libpq's senders said.
+Result<void> PostgresLink::sent(int taken) {
+    if (taken == 1) return {};
     if (PQstatus(wire_.conn()) == CONNECTION_OK) {
         return fail(Errc::usage, std::string("libpq: ") + PQerrorMessage(wire_.conn()));
     }
@@ -72,9 +71,56 @@ Result<void> PostgresLink::send(const PostgresStatement& statement) {
     return fail(wire_.why());
 }
 
+/// A `name` is that of a kept statement.
+Result<void> PostgresLink::send(const PostgresStatement& statement, const std::string& name) {
+    MUSHER_DO(check_text(statement));
+    std::vector<const char*> values;
+    values.reserve(statement.params.size());
+    for (const PostgresParam& one : statement.params) {
+        values.push_back(one ? one->c_str() : nullptr);
+    }
+    constexpr int kText = 0;
+    const int count = static_cast<int>(values.size());
+    if (!name.empty()) {
+        return sent(PQsendQueryPrepared(wire_.conn(), name.c_str(), count, values.data(), nullptr,
+                                        nullptr, kText));
+    }
+    return sent(PQsendQueryParams(wire_.conn(), statement.sql.c_str(), count, nullptr,
+                                  values.data(), nullptr, nullptr, kText));
+}
+
+/// The name under which the server knows the statement from now on; empty: send it as it is. The
+/// text makes the name, so that behind a pooler, where another program's connection may be ours,
+/// no name stands for another text.
+Task<Result<std::string>> PostgresLink::keep(const PostgresStatement& statement, Cancel& cancel) {
+    const auto known = kept_.find(statement.sql);
+    if (known != kept_.end()) co_return known->second;
+    if (kept_.size() >= kMostKept) co_return std::string();
+    MUSHER_CO_DO(check_text(statement));
+    std::string name = "musher_" + uuid_of(statement.sql);
+    PostgresExchange exchange(wire_, cancel);
+    MUSHER_CO_DO(
+        sent(PQsendPrepare(wire_.conn(), name.c_str(), statement.sql.c_str(), 0, nullptr)));
+    const Result<PostgresResult> prepared = co_await exchange.finish();
+    if (!prepared && exchange.refusal() != kPreparedBefore) co_return fail(prepared.error());
+    kept_.emplace(statement.sql, name);
+    co_return name;
+}
+
 Task<Result<PostgresResult>> PostgresLink::query(PostgresStatement statement, Cancel& cancel) {
     if (cancel.requested()) co_return fail(cancel.error());
     if (broken()) co_return fail(why());
+    std::string name;
+    if (statement.kept) {
+        MUSHER_CO_TRY(name, co_await keep(statement, cancel));
+    }
+    {
+        PostgresExchange exchange(wire_, cancel);
+        MUSHER_CO_DO(send(statement, name));
+        Result<PostgresResult> result = co_await exchange.finish();
+        if (result || name.empty() || !is_outdated(exchange.refusal())) co_return result;
+    }
+    kept_[statement.sql].clear();
     PostgresExchange exchange(wire_, cancel);
     MUSHER_CO_DO(send(statement));
     co_return co_await exchange.finish();

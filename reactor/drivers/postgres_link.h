@@ -1,6 +1,8 @@
 // PostgresLink: one connection to one PostgreSQL server, from sign-in to its end. Never reconnects.
 #pragma once
 
+#include <map>
+
 #include "reactor/drivers/postgres_exchange.h"
 #include "reactor/drivers/postgres_target.h"
 
@@ -26,6 +28,7 @@ class PostgresLink {
     PostgresLink(Loop& loop, pg_conn* connected, std::string server)
         : wire_(loop, connected, std::move(server)) {}
 
+    /// A `kept` statement is prepared the first time; not for use inside a transaction.
     Task<Result<PostgresResult>> query(PostgresStatement statement, Cancel& cancel);
     /// The same row by row, for results of any size: the last result has no rows. An error of
     /// `on_row` stops the statement on the server, and is the end.
@@ -64,11 +67,14 @@ class PostgresLink {
     int backend() const;
 
   private:
-    Result<void> send(const PostgresStatement& statement);
+    Task<Result<std::string>> keep(const PostgresStatement& statement, Cancel& cancel);
+    Result<void> send(const PostgresStatement& statement, const std::string& name = {});
+    Result<void> sent(int taken);
     Task<Result<void>> on_channel(std::string_view verb, const std::string& channel,
                                   Cancel& cancel);
 
     PostgresWire wire_;
+    std::map<std::string, std::string> kept_;  // names of statements, by text; empty: sent as it is
 };
 
 }  // namespace musher

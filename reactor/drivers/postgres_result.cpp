@@ -33,6 +33,16 @@ std::string postgres_table_name(std::string_view name) {
            postgres_identifier(name.substr(dot + 1));
 }
 
+std::string postgres_literal(std::string_view text) {
+    // E'…' reads backslashes alike, whatever standard_conforming_strings says.
+    std::string quoted = "E'";
+    for (const char c : text) {
+        if (c == '\'' || c == '\\') quoted += c;
+        quoted += c;
+    }
+    return quoted + '\'';
+}
+
 std::string postgres_text_array(const PostgresParams& items) {
     std::string text = "{";
     for (const PostgresParam& item : items) {

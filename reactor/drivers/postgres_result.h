@@ -23,6 +23,7 @@ using PostgresParams = std::vector<PostgresParam>;
 struct PostgresStatement {
     std::string sql;  // one statement; $1, $2, … are its parameters
     PostgresParams params;
+    bool kept = false;  // comes again and again: the server keeps its text parsed and planned
     // A constructor, not an aggregate: see the coroutine rules.
     PostgresStatement(std::string text, PostgresParams values = {})  // NOLINT: text is a statement
         : sql(std::move(text)), params(std::move(values)) {}
@@ -34,6 +35,8 @@ struct PostgresStatement {
 std::string postgres_identifier(std::string_view name);
 /// The same of a table: NAME, or SCHEMA.NAME.
 std::string postgres_table_name(std::string_view name);
+/// A text as it stands in SQL, quoted.
+std::string postgres_literal(std::string_view text);
 /// The text form of a bytea.
 std::string bytea_text(ByteView bytes);
 /// Back from it (hex); `corrupt` otherwise.

@@ -1,5 +1,6 @@
 // Statements on one link: parameters, results, batches, cancelling, a server that stops answering.
 #include "reactor/base/text.h"
+#include "reactor/base/uuid.h"
 #include "reactor/drivers/postgres_error.h"
 #include "tests/reactor/postgres_words.h"
 
@@ -253,6 +254,59 @@ Task<void> read_only(Loop& loop, PostgresServer& server) {
 TEST(PostgresQuery, LeavesAServerThatBecameAStandby) {
     PostgresServer server;
     test::on_loop(read_only, server);
+}
+
+Task<void> keeps_statements(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    Cancel never;
+    co_await said(*link, "CREATE TABLE kept (a int)");
+    co_await said(*link, "INSERT INTO kept VALUES (1), (2)");
+    PostgresStatement rows("SELECT * FROM kept WHERE a >= $1::int ORDER BY a");
+    rows.kept = true;
+    rows.params.emplace_back("1");
+    for (int i = 0; i < 10; ++i) {
+        const Result<PostgresResult> found = co_await link->query(rows, never);
+        EXPECT_EQ(found->rows(), 2);
+    }
+    EXPECT_EQ(co_await said(*link, "SELECT count(*) FROM pg_prepared_statements"), "1");
+
+    // Its columns are others, or it is gone: it comes through all the same.
+    co_await said(*link, "ALTER TABLE kept ADD COLUMN b text DEFAULT 'new'");
+    const Result<PostgresResult> wider = co_await link->query(rows, never);
+    EXPECT_EQ(wider->columns(), 2);
+    PostgresStatement other("SELECT $1::text");
+    other.kept = true;
+    other.params.emplace_back("x");
+    EXPECT_EQ(co_await said(*link, other), "x");
+    co_await said(*link, "DISCARD ALL");
+    EXPECT_EQ(co_await said(*link, other), "x");
+    EXPECT_EQ(co_await said(*link, other), "x");
+
+    PostgresStatement wrong("SELECT nonsense FROM kept WHERE a = $1");
+    wrong.kept = true;
+    wrong.params.emplace_back("1");
+    EXPECT_NE((co_await said(*link, wrong)).find("nonsense"), std::string::npos);
+    EXPECT_FALSE(link->broken());
+}
+TEST(PostgresQuery, KeepsStatementsThatComeAgain) {
+    PostgresServer server;
+    test::on_loop(keeps_statements, server);
+}
+
+/// As behind a pooler that gives one connection to several programs: of one text there is one name.
+Task<void> shares_a_name(Loop& loop, PostgresServer& server) {
+    const PostgresTarget target = server.target();
+    const Link link = co_await dialled(loop, target);
+    PostgresStatement one("SELECT $1::text");
+    one.params.emplace_back("x");
+    co_await said(*link, "PREPARE \"musher_" + uuid_of(one.sql) + "\" AS " + one.sql);
+    one.kept = true;
+    EXPECT_EQ(co_await said(*link, one), "x");
+}
+TEST(PostgresQuery, TakesAStatementThatIsPreparedBefore) {
+    PostgresServer server;
+    test::on_loop(shares_a_name, server);
 }
 
 }  // namespace

@@ -65,24 +65,27 @@ TEST(PostgresQueueRules, FindsFaults) {
               Texts{"`channel` is longer than 63 bytes"});
 }
 
-TEST(PostgresQueueSql, ClaimsWithNamesQuotedAndValuesBound) {
+TEST(PostgresQueueSql, ClaimsWithNamesAndStatusesQuotedAndClaimantsBound) {
     const TableSql sql = statements(
         "{ connection: c, table: 'shop.my\"jobs', where: 'a > 1 -- so', order: 'a DESC', "
         "columns: { id: 'K\"', status: state, token: tok, tries: n }, "
         "statuses: { waiting: \"it's\" } }",
         {{"K\"", "bigint"}, {"state", "job_state"}, {"tok", "uuid"}, {"n", "integer"}});
     const PostgresStatement claim = sql.claim(7, "T");
-    EXPECT_EQ(claim.sql,
-              "WITH picked AS MATERIALIZED (SELECT \"K\"\"\" AS musher_key FROM "
-              "\"shop\".\"my\"\"jobs\" WHERE \"state\" = ($1)::job_state AND (\na > 1 -- so\n) "
-              "ORDER BY a DESC\nLIMIT $3::bigint FOR UPDATE SKIP LOCKED), placed AS (SELECT "
-              "musher_key, row_number() OVER () AS musher_place FROM picked), claimed AS (UPDATE "
-              "\"shop\".\"my\"\"jobs\" AS t SET \"state\" = ($2)::job_state, \"tok\" = "
-              "($4)::uuid, \"n\" = COALESCE(t.\"n\", 0) + 1 FROM placed WHERE t.\"K\"\"\" = "
-              "musher_key RETURNING musher_place, t.*) SELECT * FROM claimed ORDER BY "
-              "musher_place");
-    const PostgresParams values{"it's", "running", "7", "T"};
+    EXPECT_EQ(
+        claim.sql,
+        "WITH picked AS MATERIALIZED (SELECT \"K\"\"\" AS musher_key FROM "
+        "\"shop\".\"my\"\"jobs\" WHERE \"state\" = (E'it''s')::job_state AND (\na > 1 -- so\n) "
+        "ORDER BY a DESC\nLIMIT 7 FOR UPDATE SKIP LOCKED), placed AS (SELECT "
+        "musher_key, row_number() OVER () AS musher_place FROM picked), claimed AS (UPDATE "
+        "\"shop\".\"my\"\"jobs\" AS t SET \"state\" = (E'running')::job_state, \"tok\" = "
+        "($1)::uuid, \"n\" = COALESCE(t.\"n\", 0) + 1 FROM placed WHERE t.\"K\"\"\" = "
+        "musher_key RETURNING musher_place, t.*) SELECT * FROM claimed ORDER BY "
+        "musher_place");
+    const PostgresParams values{"T"};
     EXPECT_EQ(claim.params, values);
+    EXPECT_FALSE(claim.kept);
+    EXPECT_TRUE(sql.claim(64, "T").kept) << "a whole batch";
 }
 
 TEST(PostgresQueueSql, SettlesManyByKeyAndToken) {
@@ -95,16 +98,18 @@ TEST(PostgresQueueSql, SettlesManyByKeyAndToken) {
         RowEnd{{"3", "C"}, RowEnd::Kind::waiting, {}},
     });
     EXPECT_NE(settle.sql.find("WHERE t.\"id\" = (e.id)::bigint AND t.\"token\" = (e.token)::uuid "
-                              "AND t.\"status\" = ($6)::text RETURNING t.\"id\"::text"),
+                              "AND t.\"status\" = (E'running')::text RETURNING t.\"id\"::text"),
               std::string::npos)
         << settle.sql;
-    const PostgresParams values{R"({"1","2","3"})",
-                                R"({"A","B","C"})",
+    const PostgresParams values{R"({"1","2","3"})", R"({"A","B","C"})",
                                 R"({"done","failed","waiting"})",
-                                R"({NULL,"it \"broke\" \\ , {",NULL})",
-                                R"({"f","f","t"})",
-                                "running"};
+                                R"({NULL,"it \"broke\" \\ , {",NULL})", R"({"f","f","t"})"};
     EXPECT_EQ(settle.params, values);
+
+    const PostgresStatement one = sql.settle({RowEnd{{"2", "B"}, RowEnd::Kind::failed, "broke"}});
+    EXPECT_NE(one.sql.find("FROM (VALUES ($1::text, "), std::string::npos) << one.sql;
+    const PostgresParams its{"2", "B", "failed", "broke", "f"};
+    EXPECT_EQ(one.params, its);
 }
 
 TEST(PostgresQueueSql, WithoutATokenTheKeyMustDo) {
