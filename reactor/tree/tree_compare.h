@@ -1,0 +1,22 @@
+// Holds a copy against its original: names, kinds, sizes, digests.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reactor/tree/tree_copy.h"
+
+namespace musher {
+
+struct TreeComparison {
+    TreeTotals totals;  // of what was compared
+    std::uint64_t differences = 0;
+    std::vector<std::string> differing;  // "a/b: is missing", the first 100
+};
+
+/// Reads both sides; the copy from its disk, not from what is still in memory. Owners, modes and
+/// times are not compared. Sockets, pipes and devices of the original need no copy.
+Task<Result<TreeComparison>> compare_trees(Loop& loop, std::string original, std::string copy,
+                                           TreeCopyOptions options, Cancel& cancel);
+
+}  // namespace musher

@@ -1,0 +1,19 @@
+// How much is in a tree, found by several threads.
+#pragma once
+
+#include "reactor/tree/crew.h"
+#include "reactor/tree/tree_totals.h"
+
+namespace musher {
+
+struct TreeMeasure {
+    TreeTotals totals;
+    std::string sample;  // path of a file with content; empty: there is none
+};
+
+/// Counts what is below the folder `path`; opens folders only, so that a file that cannot be read
+/// is counted too.
+Task<Result<TreeMeasure>> measure_tree(Loop& loop, std::string path, CrewOptions options,
+                                       Cancel& cancel);
+
+}  // namespace musher
