@@ -39,6 +39,19 @@ std::string footer_of(std::string_view examples) {
     return text;
 }
 
+/// Verbs of two words.
+struct Group {
+    const char* name;
+    const char* summary;
+    const char* examples;
+};
+constexpr Group kGroups[] = {
+    {"jobs", "what the queues hold", "  musher jobs list --state dead\n  musher jobs replay ID"},
+    {"shard", "shards on an SSD, each there as long as somebody uses it",
+     "  musher shard copy /srv/shards/s2 --lockdir /run/shards --ssddir /ssd --id search1\n"
+     "  musher shard list --lockdir /run/shards --ssddir /ssd"},
+};
+
 /// One verb's options on one CLI11 command.
 void add_options(CLI::App& command, const Verb& verb, Call& call) {
     for (const VerbOption& option : verb.options) {
@@ -69,9 +82,8 @@ void add_options(CLI::App& command, const Verb& verb, Call& call) {
                 added = command.add_option(name, store, help)->expected(1);
                 break;
             case VerbOption::Kind::positionals:
-                added = command.add_option(name, store, help)
-                            ->expected(1, 10'000)
-                            ->allow_extra_args();
+                added =
+                    command.add_option(name, store, help)->expected(1, 10'000)->allow_extra_args();
                 break;
         }
         if (option.required) added->required();
@@ -102,11 +114,32 @@ class CommandLine {
     int report(std::string_view verb, const Error& error) const;
 
     CLI::App app_;
-    CLI::App* jobs_ = nullptr;  // the group of the verbs "jobs …"
+    CLI::App* group_of(const std::string& name);
+    bool is_group(const CLI::App* command) const;
+
+    std::map<std::string, CLI::App*> groups_;  // "jobs", of the verbs "jobs …"
     Call call_;
     bool json_ = false;
     std::map<const CLI::App*, const Verb*> verbs_;
 };
+
+CLI::App* CommandLine::group_of(const std::string& name) {
+    CLI::App*& group = groups_[name];
+    if (group) return group;
+    for (const Group& one : kGroups) {
+        if (name != one.name) continue;
+        group = app_.add_subcommand(name, one.summary);
+        group->require_subcommand(1);
+        group->footer(footer_of(one.examples));
+    }
+    MUSHER_CHECK(group != nullptr);  // every group has its line in kGroups
+    return group;
+}
+
+bool CommandLine::is_group(const CLI::App* command) const {
+    return command == &app_ || std::any_of(groups_.begin(), groups_.end(),
+                                           [&](const auto& one) { return one.second == command; });
+}
 
 void CommandLine::add(const Verb& verb) {
     CLI::App* parent = &app_;
@@ -114,12 +147,7 @@ void CommandLine::add(const Verb& verb) {
     if (const std::size_t space = name.find(' '); space != std::string::npos) {
         const std::string group = name.substr(0, space);
         name = name.substr(space + 1);
-        if (!jobs_) {
-            jobs_ = app_.add_subcommand(group, "what the queues hold");
-            jobs_->require_subcommand(1);
-            jobs_->footer(footer_of("  musher jobs list --state dead\n  musher jobs replay ID"));
-        }
-        parent = jobs_;
+        parent = group_of(group);
     }
     CLI::App* command = parent->add_subcommand(name, std::string(verb.summary));
     command->footer(footer_of(verb.examples));
@@ -144,7 +172,7 @@ std::string CommandLine::path_of(const CLI::App* command) const {
 Error CommandLine::fault_of(const CLI::ParseError& error, const CLI::App* command) const {
     std::vector<std::string> extras = command->remaining();
     std::vector<std::string> known;
-    const bool group = command == &app_ || command == jobs_;
+    const bool group = is_group(command);
     if (group && command->get_subcommands().empty()) std::erase(extras, "--json");
     const bool option = !extras.empty() && extras.front().starts_with('-');
     for (const CLI::Option* each : command->get_options()) {

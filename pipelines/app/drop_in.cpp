@@ -2,9 +2,15 @@
 
 #include <algorithm>
 
+#include "pipelines/packs/shards/shard_to_ssd.h"
+
 namespace musher {
 
-std::span<const DropIn> drop_ins() { return {}; }
+std::span<const DropIn> drop_ins() {
+    static constexpr DropIn kAll[] = {{"shard_to_ssd", run_shard_to_ssd},
+                                      {"shard_to_ssd.py", run_shard_to_ssd}};
+    return kAll;
+}
 
 const DropIn* find_drop_in(std::string_view argv0, std::span<const DropIn> known) {
     const std::string_view name = argv0.substr(argv0.rfind('/') + 1);

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "pipelines/app/ask.h"
-#include "pipelines/app/verb_text.h"
+#include "pipelines/verb/verb_text.h"
 
 namespace musher {
 

@@ -6,7 +6,7 @@
 #include "pipelines/app/ask.h"
 #include "pipelines/app/tap_verb.h"
 #include "pipelines/app/top_verb.h"
-#include "pipelines/app/verb_text.h"
+#include "pipelines/verb/verb_text.h"
 
 namespace musher {
 

@@ -7,7 +7,7 @@
 
 #include "pipelines/app/ask.h"
 #include "pipelines/app/event_reader.h"
-#include "pipelines/app/verb_text.h"
+#include "pipelines/verb/verb_text.h"
 #include "reactor/base/backoff.h"
 #include "reactor/drivers/http.h"
 #include "reactor/loop/signals.h"

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "pipelines/app/problems_answer.h"
-#include "pipelines/app/verb_text.h"
+#include "pipelines/verb/verb_text.h"
 #include "pipelines/trial/difference.h"
 #include "pipelines/trial/junit.h"
 #include "reactor/base/limits.h"

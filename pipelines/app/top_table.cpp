@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "pipelines/app/verb_text.h"
+#include "pipelines/verb/verb_text.h"
 
 namespace musher {
 

@@ -8,7 +8,7 @@
 #include "pipelines/app/ask.h"
 #include "pipelines/app/terminal.h"
 #include "pipelines/app/top_table.h"
-#include "pipelines/app/verb_text.h"
+#include "pipelines/verb/verb_text.h"
 #include "reactor/drivers/http.h"
 #include "reactor/loop/signals.h"
 #include "reactor/task/doorbell.h"

@@ -38,7 +38,12 @@ std::vector<std::string_view> Catalogue::step_names() const {
 }
 
 const Catalogue& full_catalogue() {
-    static const Catalogue kFull{source_catalogue(), step_catalogue(), sink_catalogue()};
+    static const std::vector<StepEntry> kSinks = [] {
+        std::vector<StepEntry> all = sink_catalogue();
+        for (const StepEntry& entry : pack_sinks()) all.push_back(entry);
+        return all;
+    }();
+    static const Catalogue kFull{source_catalogue(), step_catalogue(), kSinks};
     return kFull;
 }
 

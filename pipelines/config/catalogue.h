@@ -21,6 +21,9 @@ struct Catalogue {
     std::vector<std::string_view> step_names() const;  // sinks too
 };
 
+/// Of the packs, which include this room and not the other way round: pipelines/app/packs.cpp.
+const std::vector<StepEntry>& pack_sinks();
+
 /// Everything that is built in.
 const Catalogue& full_catalogue();
 

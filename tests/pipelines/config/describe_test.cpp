@@ -15,6 +15,7 @@
 #include "pipelines/config/yaml.h"
 #include "tests/support/json_schema_check.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tree.h"
 
 namespace musher {
 namespace {
@@ -79,6 +80,10 @@ TEST(Describe, EveryExamplePassesCheck) {
 TEST(Describe, ShippedPipelinesPassCheck) {
     const test::TempDir dir;
     fs::copy("etc/pipelines", dir / "pipelines");
+    for (const std::string& file : test::tree_files()) {
+        const bool shipped = file.starts_with("pipelines/packs/") && file.ends_with(".yml");
+        if (shipped) fs::copy(file, dir / "pipelines");
+    }
     write_text(dir / "key", std::string(64, 'a'));
     write_text(dir / "musher.yml",
                "version: 1\nstate: ./state\npipelines: ./pipelines\n"

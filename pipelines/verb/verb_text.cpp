@@ -1,4 +1,4 @@
-#include "pipelines/app/verb_text.h"
+#include "pipelines/verb/verb_text.h"
 
 #include <fmt/format.h>
 
@@ -30,8 +30,8 @@ std::string shown(const Json& value) {
     std::string harmless;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);
-        const bool c1 = byte == 0xc2 && i + 1 < text.size() &&
-                        static_cast<unsigned char>(text[i + 1]) < 0xa0;
+        const bool c1 =
+            byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
         if (byte < 0x20 || byte == 0x7f) {
             harmless += fmt::format("\\x{:02x}", byte);
         } else if (c1) {

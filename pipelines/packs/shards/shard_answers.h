@@ -1,0 +1,29 @@
+// How the shard verbs tell what they did, to people and to programs.
+#pragma once
+
+#include "pipelines/packs/shards/shard_survey.h"
+#include "pipelines/verb/verb.h"
+
+namespace musher {
+
+/// {shard, target, copied, changed, users, files, bytes, left_out, not_kept}
+Answer copied_answer(const ShardSpot& spot, const ShardOutcome& outcome);
+/// {shard, target, removed, changed, users}
+Answer removed_answer(const ShardSpot& spot, const std::string& user, const ShardOutcome& outcome);
+/// {shards: [{shard, state, users, source, busy}]}
+Answer list_answer(const std::vector<ShardRow>& rows);
+/// {shard, state, users, source, busy, target, files, bytes}
+Answer status_answer(const ShardSpot& spot, const ShardRow& row, const TreeTotals& totals);
+
+struct ShardVerdict {
+    ShardRow row;
+    std::string source;
+    Result<TreeComparison> found;  // not meant for a shard that is missing
+};
+/// {ok, shards: [{shard, state, source, ok, files, bytes, differences, differing, error}]}; exit
+/// code 7 when one differs, else 3 when one is missing or could not be compared.
+Answer verify_answer(const std::vector<ShardVerdict>& verdicts);
+/// {trees, files, orphans}
+Answer garbage_answer(const ShardGarbage& found, bool dry);
+
+}  // namespace musher

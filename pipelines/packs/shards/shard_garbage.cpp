@@ -1,0 +1,129 @@
+// What killed processes left, and shards that nobody uses.
+#include <filesystem>
+
+#include "pipelines/packs/shards/shard_survey.h"
+#include "reactor/loop/offload.h"
+#include "reactor/tree/tree_draft.h"
+#include "reactor/tree/tree_remove.h"
+
+namespace musher {
+
+namespace {
+namespace fs = std::filesystem;
+
+/// `.NAME.lock.tmp.…` → NAME; a lock file without content → its name. Others → "".
+std::string shard_of(const fs::directory_entry& file) {
+    const std::string name = file.path().filename().string();
+    std::error_code failed;
+    if (name.starts_with('.')) {
+        const std::size_t mark = name.rfind(".lock.tmp.");
+        return mark == std::string::npos || mark == 0 ? "" : name.substr(1, mark - 1);
+    }
+    const bool empty = name.ends_with(".lock") && file.is_regular_file(failed) &&
+                       file.file_size(failed) == 0 && !failed;
+    return empty ? name.substr(0, name.size() - 5) : "";
+}
+
+class GarbageCollection {
+  public:
+    GarbageCollection(Loop& loop, ShardPlaces places, bool dry, Cancel& cancel)
+        : loop_(loop), places_(std::move(places)), dry_(dry), cancel_(cancel) {}
+
+    Task<Result<void>> trees() {
+        auto find = [this] { return find_leftovers(places_.ssd_dir, ""); };
+        MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await offload(loop_, find));
+        for (const NamelessTree& tree : left) {
+            found.trees.push_back(tree.path);
+            MUSHER_CO_DO(co_await remove(tree.path));
+        }
+        co_return Result<void>();
+    }
+
+    Task<Result<void>> files() {
+        auto work = [this]() -> Result<void> {
+            std::error_code failed;
+            std::vector<std::pair<std::string, std::string>> candidates;  // file, shard
+            for (fs::directory_iterator at(places_.lock_dir, failed), end; !failed && at != end;
+                 at.increment(failed)) {
+                std::string shard = shard_of(*at);
+                if (!shard.empty()) candidates.emplace_back(at->path().string(), std::move(shard));
+            }
+            if (failed) return fail(errno_error(failed.value(), "reading " + places_.lock_dir));
+            for (const auto& [file, shard] : candidates) {
+                if (is_free(shard)) found.files.push_back(file);
+            }
+            return {};
+        };
+        co_return co_await offload(loop_, work);
+    }
+
+    Task<Result<void>> orphans() {
+        auto survey = [this] { return survey_shards(places_); };
+        MUSHER_CO_TRY(const std::vector<ShardRow> rows, co_await offload(loop_, survey));
+        for (const ShardRow& row : rows) {
+            const bool removable = row.state == ShardState::orphan && !row.source.empty();
+            if (removable) MUSHER_CO_DO(co_await orphan(row.name));
+        }
+        co_return Result<void>();
+    }
+
+    ShardGarbage found;
+
+  private:
+    /// Whoever holds the lock has swept, and leaves no file without users. A first user's file is
+    /// empty for as long as its shard is copied, and held.
+    bool is_free(const std::string& shard) const {
+        const Result<ShardSpot> spot = find_spot(shard, places_.lock_dir, places_.ssd_dir);
+        if (!spot) return false;
+        if (dry_) return !ShardLock::is_held(spot->lock_path());
+        Result<std::optional<ShardLock>> lock = ShardLock::try_take(*spot);
+        if (!lock || !*lock) return false;
+        (*lock)->release();
+        return true;
+    }
+    Task<Result<void>> remove(std::string path) {
+        if (dry_) co_return Result<void>();
+        co_return co_await remove_tree(loop_, std::move(path), CrewOptions(), cancel_);
+    }
+    Task<Result<void>> orphan(std::string name) {
+        if (dry_) {
+            found.orphans.push_back(std::move(name));
+            co_return Result<void>();
+        }
+        std::vector<NamelessTree> trash;
+        auto take_away = [&]() -> Result<void> {
+            MUSHER_TRY(const ShardSpot spot, find_spot(name, places_.lock_dir, places_.ssd_dir));
+            MUSHER_TRY(std::optional<ShardLock> lock, ShardLock::try_take(spot));
+            if (!lock) return {};  // somebody is about to use it
+            Result<void> done;
+            if (lock->users().empty()) {
+                Result<NamelessTree> taken = make_trash(places_.ssd_dir, name);
+                if (taken) trash.push_back(std::move(*taken));
+                if (!taken) done = fail(std::move(taken).error());
+            }
+            lock->release();
+            return done;
+        };
+        MUSHER_CO_DO(co_await offload(loop_, take_away));
+        if (trash.empty()) co_return Result<void>();
+        found.orphans.push_back(name);
+        co_return co_await remove(trash.front().path);
+    }
+
+    Loop& loop_;
+    ShardPlaces places_;
+    bool dry_;
+    Cancel& cancel_;
+};
+}  // namespace
+
+Task<Result<ShardGarbage>> collect_shard_garbage(Loop& loop, ShardPlaces places, bool orphans,
+                                                 bool dry, Cancel& cancel) {
+    GarbageCollection collection(loop, std::move(places), dry, cancel);
+    MUSHER_CO_DO(co_await collection.trees());
+    MUSHER_CO_DO(co_await collection.files());
+    if (orphans) MUSHER_CO_DO(co_await collection.orphans());
+    co_return std::move(collection.found);
+}
+
+}  // namespace musher

@@ -1,0 +1,139 @@
+#include "pipelines/packs/shards/shard_lock.h"
+
+#include <dirent.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+#include <string_view>
+
+#include "reactor/base/text.h"
+#include "reactor/base/uuid.h"
+#include "reactor/drivers/atomic_file.h"
+
+namespace musher {
+
+namespace {
+constexpr std::size_t kMostBytes = 16 << 20;
+constexpr std::size_t kMarkDigits = 12;
+
+Failure failed(const char* what, const std::string& path) {
+    return fail(errno_error(errno, std::string(what) + " " + escape_name(path)));
+}
+
+/// Whether the path still leads to the open file.
+bool is_there(const Fd& file, const std::string& path) {
+    struct stat here{}, there{};
+    return ::fstat(file.get(), &here) == 0 && ::stat(path.c_str(), &there) == 0 &&
+           here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+struct CloseDir {
+    void operator()(DIR* opened) const { ::closedir(opened); }
+};
+}  // namespace
+
+Result<std::optional<ShardLock>> ShardLock::try_take(const ShardSpot& spot) {
+    const std::string path = spot.lock_path();
+    for (;;) {
+        Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+        if (!file) {
+            Error error = errno_error(errno, "opening the lock file " + escape_name(path));
+            if (errno == ENOENT) error.hint = "make the folder of lock files first";
+            return fail(std::move(error));
+        }
+        if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno == EWOULDBLOCK) return std::nullopt;
+            if (errno == EINTR) continue;
+            return failed("locking", path);
+        }
+        // Locked, but maybe not what others lock: removed or replaced since it was opened.
+        if (!is_there(file, path)) continue;
+        ShardLock lock(path, std::move(file));
+        MUSHER_DO(lock.read());
+        lock.sweep();
+        return lock;
+    }
+}
+
+bool ShardLock::is_held(const std::string& lock_path) {
+    const Fd file(::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+Result<void> ShardLock::read() {
+    MUSHER_TRY(const std::string text, read_small_file(path_, kMostBytes));
+    users_ = parse_users(text);
+    return {};
+}
+
+/// The holder alone makes such files, so that these are of a killed one.
+void ShardLock::sweep() const {
+    const std::string begin = "." + path_.substr(path_.rfind('/') + 1) + ".tmp.";
+    const std::unique_ptr<DIR, CloseDir> opened(::opendir(folder().c_str()));
+    if (!opened) return;
+    while (const dirent* entry = ::readdir(opened.get())) {
+        const std::string_view name(entry->d_name);
+        if (!name.starts_with(begin) || name.size() != begin.size() + kMarkDigits) continue;
+        ::unlinkat(::dirfd(opened.get()), entry->d_name, 0);
+    }
+}
+
+Result<void> ShardLock::write_beside(const std::string& temporary, const std::string& text,
+                                     Fd& made) {
+    struct stat info{};
+    if (::fstat(file_.get(), &info) != 0) return failed("reading", path_);
+    MUSHER_TRY(made, Fd::open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+    // Locked before it has the name: nobody finds it free.
+    if (::flock(made.get(), LOCK_EX | LOCK_NB) != 0) return failed("locking", temporary);
+    const bool own = info.st_uid == ::geteuid() && info.st_gid == ::getegid();
+    if (!own && ::fchown(made.get(), info.st_uid, info.st_gid) != 0 && errno != EPERM) {
+        return failed("setting the owner of", temporary);
+    }
+    if (::fchmod(made.get(), info.st_mode & 07777) != 0) {
+        return failed("setting the mode of", temporary);
+    }
+    MUSHER_DO(write_all(made.get(), text));
+    if (::fsync(made.get()) != 0) return failed("syncing", temporary);
+    return {};
+}
+
+// kill -9 before the rename: the old list, and a temporary file for sweep(). After it: the new one.
+Result<void> ShardLock::swap(const std::string& text) {
+    const std::string name = path_.substr(path_.rfind('/') + 1);
+    const std::string temporary =
+        folder() + "/." + name + ".tmp." + new_uuid7(0).substr(36 - kMarkDigits);
+    Fd made;
+    Result<void> done = write_beside(temporary, text, made);
+    if (done && ::rename(temporary.c_str(), path_.c_str()) != 0) done = failed("replacing", path_);
+    if (!done) {
+        if (made) ::unlink(temporary.c_str());
+        return done;
+    }
+    file_ = std::move(made);
+    return sync_folder(folder());
+}
+
+Result<void> ShardLock::remove() {
+    if (::unlink(path_.c_str()) != 0) return failed("removing", path_);
+    return sync_folder(folder());
+}
+
+Result<void> ShardLock::replace(std::vector<std::string> users) {
+    if (users.empty()) {
+        MUSHER_DO(remove());
+    } else {
+        MUSHER_DO(swap(format_users(users)));
+    }
+    users_ = std::move(users);
+    return {};
+}
+
+void ShardLock::release() {
+    // What it may remove is the file that it holds: nobody else removes or replaces it meanwhile.
+    if (file_ && users_.empty() && is_there(file_, path_)) ::unlink(path_.c_str());
+    file_.reset();
+}
+
+}  // namespace musher

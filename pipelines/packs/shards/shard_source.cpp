@@ -1,0 +1,95 @@
+#include "pipelines/packs/shards/shard_source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "reactor/base/clock.h"
+#include "reactor/base/fd.h"
+#include "reactor/base/text.h"
+#include "reactor/tree/file_content.h"
+
+namespace musher {
+
+namespace {
+constexpr std::uint64_t kPerName = 4096;  // a folder's block, a small file's inode and rounding
+
+/// Without links and dots, so that one folder has one name.
+std::string resolved(const std::string& path) {
+    std::error_code failed;
+    const std::filesystem::path whole = std::filesystem::canonical(path, failed);
+    return failed ? std::string() : whole.string();
+}
+
+/// Whether blocks of the source can be shared: then a copy takes no room.
+bool can_clone(const std::string& sample, int draft) {
+    const Result<Fd> from = Fd::open(sample, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    constexpr const char* kProbe = ".probe";
+    const Result<Fd> to = Fd::open_at(draft, kProbe, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+    if (!to) return false;
+    CopyWays ways;
+    const bool cloned = from && clone_file(from->get(), to->get(), ways).value_or(false);
+    ::unlinkat(draft, kProbe, 0);
+    return cloned;
+}
+}  // namespace
+
+std::string source_of(const std::string& target) {
+    std::string source(4096, '\0');
+    const ssize_t size =
+        ::lgetxattr(target.c_str(), kSourceAttribute, source.data(), source.size());
+    source.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return source;
+}
+
+void set_source(int target, const std::string& source) {
+    const std::string whole = resolved(source);
+    if (!whole.empty()) ::fsetxattr(target, kSourceAttribute, whole.data(), whole.size(), 0);
+}
+
+Result<bool> is_on_ssd(const ShardSpot& spot) {
+    const std::string target = spot.target();
+    struct stat there{}, source{};
+    if (::lstat(target.c_str(), &there) != 0) {
+        if (errno == ENOENT) return false;
+        return fail(errno_error(errno, "looking for " + escape_name(target)));
+    }
+    if (!S_ISDIR(there.st_mode)) {
+        return fail(Errc::conflict, escape_name(target) + " is no folder");
+    }
+    const bool known = ::stat(spot.source.c_str(), &source) == 0;
+    if (known && source.st_dev == there.st_dev && source.st_ino == there.st_ino) {
+        return fail(Errc::usage, escape_name(spot.source) + " lies on the SSD itself",
+                    "name the shard that it shall be a copy of");
+    }
+    const std::string copied = source_of(target);
+    const std::string wanted = resolved(spot.source);
+    if (copied.empty() || wanted.empty() || copied == wanted) return true;
+    return fail(Errc::conflict,
+                escape_name(target) + " is a copy of " + escape_name(copied) + ", not of " +
+                    escape_name(wanted),
+                "shards of one name need an SSD folder and a folder of lock files each");
+}
+
+Result<void> check_room(const ShardSpot& spot, const TreeMeasure& measure, int draft) {
+    struct statvfs room{};
+    if (::fstatvfs(draft, &room) != 0) return {};
+    const TreeTotals& totals = measure.totals;
+    const std::uint64_t names = totals.files + totals.folders + totals.links;
+    const std::uint64_t needed = totals.allocated + (totals.folders + totals.links) * kPerName;
+    const std::uint64_t free = room.f_bavail * room.f_frsize;
+    if (room.f_files > 0 && names > room.f_favail) {
+        return fail(Errc::full, escape_name(spot.name) + " holds " + std::to_string(names) +
+                                    " names, and " + escape_name(spot.ssd_dir) + " has room for " +
+                                    std::to_string(room.f_favail));
+    }
+    if (needed <= free || can_clone(measure.sample, draft)) return {};
+    return fail(Errc::full, escape_name(spot.name) + " takes " + format_size(needed) + ", and " +
+                                escape_name(spot.ssd_dir) + " has " + format_size(free) + " left");
+}
+
+}  // namespace musher

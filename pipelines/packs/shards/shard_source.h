@@ -1,0 +1,27 @@
+// Which source a shard on the SSD was copied from, and whether there is room for another.
+#pragma once
+
+#include <string>
+
+#include "pipelines/packs/shards/shard_spot.h"
+#include "reactor/tree/tree_measure.h"
+
+namespace musher {
+
+/// The attribute of a shard on the SSD that names its source. What the script of old has copied,
+/// and what lies on a file system without attributes, has none.
+inline constexpr const char* kSourceAttribute = "user.musher.source";
+
+// Blocking, for pool threads.
+
+/// "" where it is not known.
+std::string source_of(const std::string& target);
+/// Best effort.
+void set_source(int target, const std::string& source);
+/// Whether the shard's name on the SSD is taken by it; `conflict` when it is another source's or no
+/// folder, `usage` when source and target are the same folder.
+Result<bool> is_on_ssd(const ShardSpot& spot);
+/// `full`, unless the SSD has room for what was measured or can share the blocks of the source.
+Result<void> check_room(const ShardSpot& spot, const TreeMeasure& measure, int draft);
+
+}  // namespace musher

@@ -1,0 +1,109 @@
+#include "pipelines/packs/shards/shard_survey.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <map>
+
+#include "pipelines/packs/shards/shard_source.h"
+#include "reactor/base/text.h"
+#include "reactor/loop/offload.h"
+
+namespace musher {
+
+namespace {
+namespace fs = std::filesystem;
+constexpr std::string_view kSuffix = ".lock";
+constexpr std::size_t kMostBytes = 16 << 20;
+
+/// Names in a folder that begin with no dot.
+Result<std::vector<std::string>> names_in(const std::string& folder) {
+    std::vector<std::string> names;
+    std::error_code failed;
+    for (fs::directory_iterator at(folder, failed), end; !failed && at != end;
+         at.increment(failed)) {
+        std::string name = at->path().filename().string();
+        if (!name.starts_with('.')) names.push_back(std::move(name));
+    }
+    if (failed) return fail(errno_error(failed.value(), "reading " + escape_name(folder)));
+    return names;
+}
+
+bool is_folder(const std::string& path) {
+    struct stat info{};
+    return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Result<ShardRow> look_at(const ShardPlaces& places, const std::string& name, bool registered) {
+    MUSHER_TRY(const ShardSpot spot, find_spot(name, places.lock_dir, places.ssd_dir));
+    ShardRow row;
+    row.name = name;
+    const std::string lock = spot.lock_path();
+    if (registered) {
+        Result<std::string> text = read_small_file(lock, kMostBytes);
+        if (!text && text.error().code != Errc::not_found) return fail(std::move(text).error());
+        if (text) row.users = parse_users(*text);
+        row.busy = ShardLock::is_held(lock);
+    }
+    const bool there = is_folder(spot.target());
+    if (there) row.source = source_of(spot.target());
+    if (!there) row.state = ShardState::missing;
+    if (there && row.users.empty()) row.state = ShardState::orphan;
+    return row;
+}
+}  // namespace
+
+std::string_view state_name(ShardState state) {
+    switch (state) {
+        case ShardState::present:
+            return "present";
+        case ShardState::missing:
+            return "missing";
+        case ShardState::orphan:
+            return "orphan";
+    }
+    MUSHER_CHECK(false);
+}
+
+Result<std::vector<ShardRow>> survey_shards(const ShardPlaces& places) {
+    std::map<std::string, bool> names;  // and whether there is a lock file
+    MUSHER_TRY(const std::vector<std::string> locks, names_in(places.lock_dir));
+    for (const std::string& name : locks) {
+        if (name.size() <= kSuffix.size() || !name.ends_with(kSuffix)) continue;
+        names[name.substr(0, name.size() - kSuffix.size())] = true;
+    }
+    MUSHER_TRY(const std::vector<std::string> folders, names_in(places.ssd_dir));
+    for (const std::string& name : folders) names.try_emplace(name, false);
+    std::vector<ShardRow> rows;
+    for (const auto& [name, registered] : names) {
+        if (!find_spot(name, places.lock_dir, places.ssd_dir)) continue;
+        MUSHER_TRY(ShardRow row, look_at(places, name, registered));
+        const bool shard = !row.users.empty() || row.busy || !row.source.empty();
+        if (shard) rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+Result<ShardRow> survey_shard(const ShardPlaces& places, const std::string& name) {
+    MUSHER_TRY(ShardRow row, look_at(places, name, true));
+    if (row.state == ShardState::missing && row.users.empty() && !row.busy) {
+        return fail(Errc::not_found, escape_name(name) + " is neither registered in " +
+                                         escape_name(places.lock_dir) + " nor in " +
+                                         escape_name(places.ssd_dir));
+    }
+    return row;
+}
+
+Task<Result<TreeComparison>> check_shard(Loop& loop, const ShardPlaces& places, ShardRow row,
+                                         std::string source, TreeCopyOptions options,
+                                         Cancel& cancel) {
+    if (source.empty()) source = row.source;
+    if (source.empty()) {
+        co_return fail(Errc::not_found, "the source of " + escape_name(row.name) + " is not known",
+                       "name it: musher shard verify /path/to/" + escape_name(row.name));
+    }
+    const std::string target = (fs::path(places.ssd_dir) / row.name).string();
+    co_return co_await compare_trees(loop, std::move(source), target, std::move(options), cancel);
+}
+
+}  // namespace musher

@@ -1,0 +1,259 @@
+#include "pipelines/packs/shards/shard_use.h"
+
+#include <random>
+
+#include "pipelines/packs/shards/shard_source.h"
+#include "reactor/base/text.h"
+#include "reactor/loop/offload.h"
+#include "reactor/tree/tree_compare.h"
+#include "reactor/tree/tree_draft.h"
+#include "reactor/tree/tree_remove.h"
+
+namespace musher {
+
+namespace {
+
+void note(const ShardRequest& request, ShardNote what) {
+    if (request.on_note) request.on_note(what);
+}
+
+/// Removes them, locks and all. A Cancel does not end it: what has begun to go must go.
+Task<Result<void>> discard(Loop& loop, const std::vector<NamelessTree>& trees,
+                           const CrewOptions& crew) {
+    Cancel never;
+    for (const NamelessTree& tree : trees) {
+        CrewOptions quiet = crew;
+        quiet.on_turn = nullptr;
+        MUSHER_CO_DO(co_await remove_tree(loop, tree.path, quiet, never));
+    }
+    co_return Result<void>();
+}
+
+/// One copy, until it has its name.
+class Placement {
+  public:
+    Placement(Loop& loop, const ShardRequest& request, Cancel& cancel)
+        : loop_(loop), request_(request), spot_(request.spot), cancel_(cancel) {}
+
+    Task<Result<TreeTotals>> run() {
+        auto begin = [this] { return make_draft(spot_.ssd_dir, spot_.name); };
+        MUSHER_CO_TRY(const TreeMeasure measure,
+                      co_await measure_tree(loop_, spot_.source, request_.copy.crew, cancel_));
+        if (request_.on_total) request_.on_total(measure.totals);
+        MUSHER_CO_TRY(draft_.emplace_back(), co_await offload(loop_, begin));
+        Result<TreeTotals> made = co_await fill(measure);
+        // kill -9 before it has its name: a draft that nobody holds, for the next who comes.
+        if (!made) static_cast<void>(co_await discard(loop_, draft_, request_.copy.crew));
+        co_return made;
+    }
+
+  private:
+    Task<Result<TreeTotals>> fill(const TreeMeasure& measure) {
+        Fd target;
+        auto prepare = [&]() -> Result<void> {
+            MUSHER_DO(check_room(spot_, measure, draft().lock.get()));
+            set_source(draft().lock.get(), spot_.source);
+            MUSHER_TRY(target, Fd::open(draft().path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+            return {};
+        };
+        MUSHER_CO_DO(co_await offload(loop_, prepare));
+        MUSHER_CO_TRY(
+            const TreeTotals made,
+            co_await copy_tree(loop_, spot_.source, std::move(target), request_.copy, cancel_));
+        auto sync = [this]() -> Result<void> {
+            set_source(draft().lock.get(), spot_.source);  // of a source that had one of its own
+            return sync_draft(draft());
+        };
+        MUSHER_CO_DO(co_await offload(loop_, sync));
+        if (request_.verify) MUSHER_CO_DO(co_await verify());
+        auto publish = [this] { return publish_draft(draft(), spot_.ssd_dir, spot_.name); };
+        MUSHER_CO_DO(co_await offload(loop_, publish));
+        co_return made;
+    }
+    Task<Result<void>> verify() {
+        MUSHER_CO_TRY(
+            const TreeComparison found,
+            co_await compare_trees(loop_, spot_.source, draft().path, request_.copy, cancel_));
+        if (found.differences == 0) co_return Result<void>();
+        co_return fail(Errc::corrupt, "the copy differs from " + escape_name(spot_.source) + " (" +
+                                          std::to_string(found.differences) +
+                                          " differences): " + found.differing.front());
+    }
+    const NamelessTree& draft() const { return draft_.front(); }
+
+    Loop& loop_;
+    const ShardRequest& request_;
+    const ShardSpot& spot_;
+    Cancel& cancel_;
+    std::vector<NamelessTree> draft_;
+};
+
+/// What is done under the lock.
+class Registration {
+  public:
+    Registration(Loop& loop, const ShardRequest& request, ShardLock& lock, Cancel& cancel)
+        : loop_(loop), request_(request), spot_(request.spot), lock_(lock), cancel_(cancel) {}
+
+    Task<Result<ShardOutcome>> add() {
+        MUSHER_CO_DO(co_await sweep());
+        bool present = false;
+        auto look = [&]() -> Result<void> {
+            MUSHER_TRY(present, is_on_ssd(spot_));
+            return {};
+        };
+        MUSHER_CO_DO(co_await offload(loop_, look));
+        note(request_, present ? ShardNote::present : ShardNote::copying);
+        if (!present) {
+            Placement placement(loop_, request_, cancel_);
+            MUSHER_CO_TRY(outcome_.totals, co_await placement.run());
+            outcome_.copied = true;
+        }
+        // kill -9 here: the shard is whole and nobody uses it; the next user finds it present.
+        std::vector<std::string> users = lock_.users();
+        if (std::find(users.begin(), users.end(), request_.user) == users.end()) {
+            users.push_back(request_.user);
+            Result<void> written = co_await write(std::move(users));
+            if (!written) {
+                if (outcome_.copied) co_await undo();
+                co_return fail(std::move(written).error());
+            }
+        }
+        co_return done();
+    }
+
+    Task<Result<ShardOutcome>> remove(std::vector<NamelessTree>& trash) {
+        std::vector<std::string> users = lock_.users();
+        const auto place = std::find(users.begin(), users.end(), request_.user);
+        if (place == users.end()) {
+            note(request_, ShardNote::unknown_user);
+            co_return done();
+        }
+        users.erase(place);
+        if (!users.empty()) {
+            note(request_, ShardNote::needed);
+            MUSHER_CO_DO(co_await write(std::move(users)));
+            co_return done();
+        }
+        note(request_, ShardNote::removing);
+        MUSHER_CO_DO(co_await take_away(trash));
+        // kill -9 here: the last user is still named and its shard is gone; it removes itself
+        // again.
+        Result<void> written = co_await write(std::move(users));
+        if (!written) {
+            co_await put_back(trash);
+            co_return fail(std::move(written).error());
+        }
+        outcome_.copied = true;
+        co_return done();
+    }
+
+  private:
+    ShardOutcome done() {
+        outcome_.users = lock_.users();
+        return outcome_;
+    }
+    Task<Result<void>> write(std::vector<std::string> users) {
+        auto replace = [&] { return lock_.replace(std::move(users)); };
+        outcome_.changed = true;
+        co_return co_await offload(loop_, replace);
+    }
+    /// Drafts and trash of killed processes.
+    Task<Result<void>> sweep() {
+        auto find = [this] { return find_leftovers(spot_.ssd_dir, spot_.name); };
+        MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await offload(loop_, find));
+        co_return co_await discard(loop_, left, request_.copy.crew);
+    }
+    Task<Result<void>> take_away(std::vector<NamelessTree>& trash) {
+        auto rename = [this] { return make_trash(spot_.ssd_dir, spot_.name); };
+        Result<NamelessTree> taken = co_await offload(loop_, rename);
+        if (taken) trash.push_back(std::move(*taken));
+        if (taken || taken.error().code == Errc::not_found) co_return Result<void>();
+        co_return fail(std::move(taken).error());
+    }
+    Task<void> put_back(std::vector<NamelessTree>& trash) {
+        auto rename = [&] {
+            for (const NamelessTree& tree : trash) {
+                if (publish_draft(tree, spot_.ssd_dir, spot_.name)) return true;
+            }
+            return false;
+        };
+        if (co_await offload(loop_, rename)) trash.clear();
+    }
+    /// A copy that nobody could be registered for.
+    Task<void> undo() {
+        std::vector<NamelessTree> trash;
+        static_cast<void>(co_await take_away(trash));
+        static_cast<void>(co_await discard(loop_, trash, request_.copy.crew));
+    }
+
+    Loop& loop_;
+    const ShardRequest& request_;
+    const ShardSpot& spot_;
+    ShardLock& lock_;
+    Cancel& cancel_;
+    ShardOutcome outcome_;
+};
+
+Task<void> let_go(Loop& loop, const ShardRequest& request, ShardLock& lock) {
+    auto release = [&lock] {
+        lock.release();
+        return 0;
+    };
+    co_await offload(loop, release);
+    note(request, ShardNote::released);
+}
+}  // namespace
+
+Task<Result<ShardLock>> take_shard_lock(Loop& loop, const ShardSpot& spot,
+                                        std::chrono::milliseconds timeout, Cancel& cancel) {
+    Cancel patience(cancel);
+    const Deadline deadline(loop.timers(), patience, timeout);
+    auto take = [&spot] { return ShardLock::try_take(spot); };
+    std::minstd_rand random(std::random_device{}());
+    milliseconds pause(1);
+    for (;;) {
+        MUSHER_CO_TRY(std::optional<ShardLock> lock, co_await offload(loop, take));
+        if (lock) co_return std::move(*lock);
+        // Long enough to leave the holder the machine, short enough not to be noticed.
+        pause = std::min(pause * 2, milliseconds(32));
+        const auto most = static_cast<unsigned>(pause.count());
+        const Duration span = pause / 2 + milliseconds(random() % most);
+        const Result<void> slept = co_await loop.timers().sleep(span, patience);
+        if (slept) continue;
+        if (cancel.requested()) co_return fail(cancel.error());
+        co_return fail(Errc::timeout,
+                       spot.lock_path() + " was not free within " + format_duration(timeout),
+                       "somebody copies or removes this shard");
+    }
+}
+
+Task<Result<ShardOutcome>> add_shard_user(Loop& loop, ShardRequest request, Cancel& cancel) {
+    MUSHER_CO_DO(check_user(request.user));
+    MUSHER_CO_TRY(ShardLock lock,
+                  co_await take_shard_lock(loop, request.spot, request.timeout, cancel));
+    note(request, ShardNote::locked);
+    Registration registration(loop, request, lock, cancel);
+    Result<ShardOutcome> outcome = co_await registration.add();
+    co_await let_go(loop, request, lock);
+    co_return outcome;
+}
+
+Task<Result<ShardOutcome>> remove_shard_user(Loop& loop, ShardRequest request, Cancel& cancel) {
+    MUSHER_CO_DO(check_user(request.user));
+    MUSHER_CO_TRY(ShardLock lock,
+                  co_await take_shard_lock(loop, request.spot, request.timeout, cancel));
+    note(request, ShardNote::locked);
+    std::vector<NamelessTree> trash;
+    Registration registration(loop, request, lock, cancel);
+    Result<ShardOutcome> outcome = co_await registration.remove(trash);
+    co_await let_go(loop, request, lock);
+    if (!outcome) co_return outcome;
+    Result<void> gone = co_await discard(loop, trash, request.copy.crew);
+    if (!gone) {
+        co_return fail(std::move(gone).error().within(
+            "nobody uses the shard any more, but not all of its files could be removed"));
+    }
+    co_return outcome;
+}
+
+}  // namespace musher

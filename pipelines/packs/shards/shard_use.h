@@ -1,0 +1,56 @@
+// Adding a user to a shard, which brings it onto the SSD, and removing one, which may end it there.
+#pragma once
+
+#include <functional>
+
+#include "pipelines/packs/shards/shard_lock.h"
+#include "reactor/tree/tree_copy.h"
+
+namespace musher {
+
+/// What is told while it happens, in this order.
+enum class ShardNote {
+    locked,
+    copying,   // the first user
+    present,   // a further one
+    needed,    // removed, and others remain
+    removing,  // removed, the last one
+    unknown_user,
+    released,
+};
+
+struct ShardRequest {
+    ShardSpot spot;
+    std::string user;
+    bool verify = false;                   // of a copy: read it again and compare digests
+    std::chrono::milliseconds timeout{0};  // for the lock; 0: as long as it takes
+    TreeCopyOptions copy = {};             // on_progress is told of copying and verifying
+    std::function<void(const TreeTotals&)> on_total = {};  // how much there is to copy
+    std::function<void(ShardNote)> on_note = {};
+};
+
+struct ShardOutcome {
+    bool changed = false;            // the list of users
+    bool copied = false;             // or, of a removal, taken off the SSD
+    TreeTotals totals;               // of the copy
+    std::vector<std::string> users;  // afterwards
+};
+
+/// Registers the user, after the shard lies on the SSD, whole and synced. On failure nothing is
+/// different from before, but for what kill -9 leaves: a draft or a whole shard without a user, for
+/// the next one.
+///
+/// not_found: no shard, no folder. conflict: the name on the SSD is another source's, or the source
+/// changed meanwhile. full: before or while it was copied. timeout: of the lock, or the Cancel's
+/// reason. denied: as the file system says. corrupt: the digests differ.
+Task<Result<ShardOutcome>> add_shard_user(Loop& loop, ShardRequest request, Cancel& cancel);
+
+/// Takes the user off the list. The last one's shard loses its name at once, and its files after
+/// the lock was let go. One who is not on the list changes nothing.
+Task<Result<ShardOutcome>> remove_shard_user(Loop& loop, ShardRequest request, Cancel& cancel);
+
+/// Waits for the lock without holding up a thread. `timeout` after `timeout`, 0: never.
+Task<Result<ShardLock>> take_shard_lock(Loop& loop, const ShardSpot& spot,
+                                        std::chrono::milliseconds timeout, Cancel& cancel);
+
+}  // namespace musher

@@ -1,0 +1,452 @@
+"""musher shard and shard_to_ssd: the transcript of the script that they replace, what may go wrong,
+and many processes at once."""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from house import MUSHER, SLOW, until
+
+STRIPPED = {"env": {}}  # as an install hook may call it
+
+
+class ShardCase(unittest.TestCase):
+    """A folder with the lay-out of the original's document: tests/, tests/ssd/, tests/shard2/."""
+
+    def setUp(self):
+        self.path = tempfile.mkdtemp(prefix="musher-shard-", dir="/tmp")
+        self.addCleanup(shutil.rmtree, self.path, ignore_errors=True)
+        self.shard = self / "tests/shard2"
+        self.ssd = self / "tests/ssd"
+        self.lock = self / "tests/shard2.lock"
+        os.makedirs(self.ssd)
+        self.make_shard(self.shard)
+        self.script = self / "shard_to_ssd.py"
+        os.symlink(MUSHER, self.script)
+
+    def __truediv__(self, name):
+        return os.path.join(self.path, name)
+
+    def make_shard(self, path):
+        os.makedirs(path + "/index")
+        for name, text in (("docs", "a document\n" * 100), ("index/0", ""), ("index/1", "x" * 70000)):
+            with open(os.path.join(path, name), "w") as file:
+                file.write(text)
+
+    def call(self, *arguments, **more):
+        more.setdefault("cwd", self.path)
+        return subprocess.run([self.script, *arguments], capture_output=True, text=True,
+                              timeout=60 * SLOW, **more)
+
+    def old(self, action, name, shard="tests/shard2", **more):
+        return self.call(action, "-l", "tests/", "-s", "tests/ssd", "-i", name, shard, **more)
+
+    def verb(self, word, *arguments, **more):
+        more.setdefault("cwd", self.path)
+        return subprocess.run(
+            [MUSHER, "shard", word, *arguments, "--lockdir", "tests", "--ssddir", "tests/ssd"],
+            capture_output=True, text=True, timeout=60 * SLOW, **more)
+
+    def users(self):
+        if not os.path.exists(self.lock):
+            return None
+        with open(self.lock) as file:
+            return file.read()
+
+    def assert_same(self, one, other):
+        self.assertEqual(subprocess.run(["diff", "-r", one, other]).returncode, 0)
+
+    def assert_clean(self):
+        """Nothing hidden is left behind."""
+        for folder in (self / "tests", self.ssd):
+            self.assertEqual([n for n in os.listdir(folder) if n.startswith(".")], [])
+
+
+class TranscriptTest(ShardCase):
+    def lines(self, told):
+        self.assertEqual((told.returncode, told.stdout), (0, ""))
+        first, *middle, last = told.stderr.splitlines()
+        self.assertEqual(first, f"INFO:shard_to_ssd:Lock on file {self.lock} acquired")
+        self.assertEqual(last, f"INFO:shard_to_ssd:Lock on file {self.lock} released")
+        return middle
+
+    def test_the_four_steps(self):
+        told = self.old("-c", "instance1", **STRIPPED)
+        self.assertEqual(self.lines(told), ["INFO:root:Starting copy shard shard2 to ssd"])
+        self.assertEqual(self.users(), "instance1")
+        self.assert_same(self.shard, self.ssd + "/shard2")
+
+        told = self.old("-c", "instance2", **STRIPPED)
+        self.assertEqual(self.lines(told), ["INFO:root:Shard shard2 is already on ssd"])
+        self.assertEqual(self.users(), "instance1\ninstance2")
+
+        told = self.old("-r", "instance1", **STRIPPED)
+        self.assertEqual(self.lines(told),
+                         ["INFO:root:Some services need shard: shard2 Do nothing."])
+        self.assertEqual(self.users(), "instance2")
+        self.assert_same(self.shard, self.ssd + "/shard2")
+
+        told = self.old("-r", "instance2", **STRIPPED)
+        self.assertEqual(self.lines(told), [
+            "INFO:root:I am last user. Removing shard shard2 from tests/ssd"])
+        self.assertIsNone(self.users())
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assert_clean()
+
+    def test_both_names_long_options_and_slashes(self):
+        os.symlink(MUSHER, self / "shard_to_ssd")
+        told = subprocess.run([self / "shard_to_ssd", "--copy", "--lockdir=tests", "--ssd", "tests/ssd",
+                               "--id", "a", "tests/shard2//"], cwd=self.path, capture_output=True,
+                              text=True)
+        self.assertEqual(self.lines(told), ["INFO:root:Starting copy shard shard2 to ssd"])
+        told = self.call("-rltests", "-stests/ssd", "-ia", "tests/shard2")
+        self.assertEqual(self.lines(told), [
+            "INFO:root:I am last user. Removing shard shard2 from tests/ssd"])
+
+    def test_the_help_is_the_originals_without_its_slips(self):
+        told = self.call("-h")
+        self.assertEqual((told.returncode, told.stderr), (0, ""))
+        self.assertEqual(told.stdout, """\
+usage: shard_to_ssd.py [-h] [-c | -r] [-l DIR] [-s DIR] -i NAME SHARD
+
+Manipulate shards on ssd
+
+positional arguments:
+  SHARD                 Path to shard
+
+optional arguments:
+  -h, --help            show this help message and exit
+  -c, --copy            Copy shard on ssd
+  -r, --remove          Remove shard from ssd if it is not needed for other
+                        services
+  -l DIR, --lockdir DIR
+                        Directory for placing lock files
+  -s DIR, --ssddir DIR  Mountpoint of ssd disk
+  -i NAME, --id NAME    Unique id of service
+""")
+
+    def test_wrong_arguments_touch_nothing(self):
+        full = ["-c", "-l", "tests", "-s", "tests/ssd", "-i", "a", "tests/shard2"]
+        for arguments, fault in (
+                ([], "the following arguments are required: -i/--id, SHARD, -c/--copy or "
+                     "-r/--remove, -l/--lockdir, -s/--ssddir"),
+                (full[1:], "the following arguments are required: -c/--copy or -r/--remove"),
+                (["-c", *full[3:]], "the following arguments are required: -l/--lockdir"),
+                (full[:3] + full[5:], "the following arguments are required: -s/--ssddir"),
+                (["-r", *full],
+                 "argument -r/--remove: not allowed with argument -c/--copy"),
+                ([*full, "more"], "unrecognized arguments: more"),
+                ([*full, "--force"], "unrecognized arguments: --force"),
+                (["-c", "-l"], "argument -l/--lockdir: expected one argument")):
+            with self.subTest(arguments):
+                told = self.call(*arguments)
+                self.assertEqual((told.returncode, told.stdout), (2, ""))
+                usage, line = told.stderr.splitlines()
+                self.assertEqual(
+                    usage, "usage: shard_to_ssd.py [-h] [-c | -r] [-l DIR] [-s DIR] -i NAME SHARD")
+                self.assertEqual(line, "shard_to_ssd.py: error: " + fault)
+        for shard in ("/", "..", "."):
+            self.assertEqual(self.old("-c", "a", shard).returncode, 2)
+        self.assertEqual(self.old("-c", "a\nb").returncode, 2)
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assertEqual(sorted(os.listdir(self / "tests")), ["shard2", "ssd"])
+
+
+class UsersTest(ShardCase):
+    def test_a_user_counts_once(self):
+        for _ in range(3):
+            self.assertEqual(self.old("-c", "a").returncode, 0)
+        self.assertEqual(self.users(), "a")
+        self.assertEqual(self.old("-r", "a").returncode, 0)
+        self.assertIsNone(self.users())
+
+    def test_who_is_no_user_changes_nothing(self):
+        self.old("-c", "a")
+        told = self.old("-r", "b")
+        self.assertEqual(told.returncode, 0)
+        self.assertIn("WARNING:root:b is no user of shard: shard2 Do nothing.\n", told.stderr)
+        self.assertEqual(self.users(), "a")
+        self.assertEqual(self.old("-r", "a").returncode, 0)
+        told = self.old("-r", "a")
+        self.assertEqual(told.returncode, 0)
+        self.assertIn("a is no user of shard", told.stderr)
+        self.assertIsNone(self.users())
+        self.assertIn("nothing was changed", self.verb("remove", "shard2", "--id", "a").stdout)
+
+    def test_what_the_script_left_is_adopted(self):
+        shutil.copytree(self.shard, self.ssd + "/shard2")
+        with open(self.lock, "w") as file:
+            file.write("instance7")
+        told = self.old("-c", "instance8")
+        self.assertIn("already on ssd", told.stderr)
+        self.assertEqual(self.users(), "instance7\ninstance8")
+        for user in ("instance7", "instance8"):
+            self.assertEqual(self.old("-r", user).returncode, 0)
+        self.assertEqual(os.listdir(self.ssd), [])
+
+    def test_a_registered_shard_that_the_ssd_lost_is_copied_again(self):
+        self.old("-c", "a")
+        shutil.rmtree(self.ssd + "/shard2")
+        self.assertEqual(json.loads(self.verb("list", "--json").stdout)["shards"][0]["state"],
+                         "missing")
+        self.assertIn("Starting copy", self.old("-c", "b").stderr)
+        self.assertEqual(self.users(), "a\nb")
+        self.assert_same(self.shard, self.ssd + "/shard2")
+
+    def test_verify_finds_a_half_copy_of_the_script(self):
+        os.makedirs(self.ssd + "/shard2/index")
+        shutil.copy(self.shard + "/docs", self.ssd + "/shard2/docs")
+        told = self.verb("verify", "tests/shard2")
+        self.assertEqual(told.returncode, 7)
+        self.assertEqual(told.stdout, "shard2: differs from tests/shard2 (2 differences)\n"
+                                      "  index/0: is missing\n  index/1: is missing\n")
+        self.assertEqual(self.verb("verify", "shard2").returncode, 3)  # whose source nobody knows
+        shutil.rmtree(self.ssd + "/shard2")
+        self.verb("copy", "tests/shard2", "--id", "a", "--verify")
+        told = self.verb("verify", "--json")
+        self.assertEqual(told.returncode, 0)
+        self.assertTrue(json.loads(told.stdout)["ok"])
+        with open(self.ssd + "/shard2/index/1", "r+") as file:
+            file.write("y")
+        told = self.verb("verify")
+        self.assertEqual(told.returncode, 7)
+        self.assertIn("index/1: has another content", told.stdout)
+
+
+class VerbTest(ShardCase):
+    def test_the_life_of_a_shard(self):
+        told = self.verb("copy", "tests/shard2/", "--id", "a", "--json")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual(json.loads(told.stdout), {
+            "shard": "shard2", "target": "tests/ssd/shard2", "copied": True, "changed": True,
+            "users": ["a"], "files": 3, "bytes": 71100, "left_out": 0, "not_kept": 0})
+        told = self.verb("copy", "tests/shard2", "--id", "b")
+        self.assertEqual(told.stdout, "shard2: already on the SSD; users: a, b\n")
+        told = self.verb("list", "--json")
+        self.assertEqual(json.loads(told.stdout)["shards"], [
+            {"shard": "shard2", "state": "present", "users": ["a", "b"], "source": self.shard,
+             "busy": False}])
+        told = self.verb("status", "shard2", "--json")
+        self.assertEqual(json.loads(told.stdout)["files"], 3)
+        self.assertEqual(self.verb("status", "shard3").returncode, 3)
+        told = self.verb("remove", "shard2", "--id", "a")
+        self.assertEqual(told.stdout, "shard2: still used by b\n")
+        told = self.verb("remove", "shard2", "--id", "b", "--json")
+        self.assertEqual(json.loads(told.stdout), {
+            "shard": "shard2", "target": "tests/ssd/shard2", "removed": True, "changed": True,
+            "users": []})
+        self.assertEqual(json.loads(self.verb("list", "--json").stdout)["shards"], [])
+
+    def test_waiting_ends_at_its_timeout(self):
+        self.verb("copy", "tests/shard2", "--id", "a")
+        with open(self.lock) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            told = self.verb("copy", "tests/shard2", "--id", "b", "--timeout", "50ms")
+            self.assertEqual(told.returncode, 8)
+            self.assertIn("was not free within 50ms", told.stderr)
+            self.assertTrue(json.loads(self.verb("list", "--json").stdout)["shards"][0]["busy"])
+            # Others are not held up.
+            self.make_shard(self / "tests/other")
+            self.assertEqual(self.verb("copy", "tests/other", "--id", "b").returncode, 0)
+        self.assertEqual(self.users(), "a")
+
+    def test_who_waits_goes_on_when_the_lock_is_free(self):
+        self.verb("copy", "tests/shard2", "--id", "a")
+        with open(self.lock) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            waiting = subprocess.Popen(
+                [self.script, "-r", "-l", "tests", "-s", "tests/ssd", "-i", "a", "tests/shard2"],
+                cwd=self.path, stderr=subprocess.PIPE, text=True)
+            # The first try is what the pool is made for.
+            until(lambda: len(os.listdir(f"/proc/{waiting.pid}/task")) > 1)
+            self.assertEqual(self.users(), "a")
+        self.assertIn("I am last user", waiting.communicate()[1])
+        self.assertEqual(waiting.returncode, 0)
+
+    def test_gc_takes_what_nobody_holds(self):
+        self.verb("copy", "tests/shard2", "--id", "a")
+        os.makedirs(self.ssd + "/.shard2.tmp.0123456789ab/half")
+        os.makedirs(self.ssd + "/.gone.trash.0123456789ab")
+        os.makedirs(self.ssd + "/mine")  # no shard
+        for name in (".gone.lock.tmp.0123456789ab", "gone.lock"):
+            open(os.path.join(self / "tests", name), "w").close()
+        told = self.verb("gc", "--dry-run", "--json")
+        self.assertEqual(len(json.loads(told.stdout)["trees"]), 2)
+        self.assertEqual(len(json.loads(told.stdout)["files"]), 2)
+        held = os.open(self.ssd + "/.shard2.tmp.0123456789ab", os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        self.verb("gc", "--orphans")
+        self.assertEqual(sorted(os.listdir(self.ssd)),
+                         [".shard2.tmp.0123456789ab", "mine", "shard2"])
+        os.close(held)
+        self.verb("gc")
+        self.assertEqual(sorted(os.listdir(self.ssd)), ["mine", "shard2"])
+        self.assert_clean()
+        os.unlink(self.lock)
+        self.assertIn("shard2, which nobody uses", self.verb("gc", "--orphans").stdout)
+        self.assertEqual(os.listdir(self.ssd), ["mine"])
+
+
+class BadMomentsTest(ShardCase):
+    def failed(self, told, *words, code=1):
+        self.assertEqual(told.returncode, code, told.stderr)
+        for word in words:
+            self.assertIn(word, told.stderr)
+        self.assertNotIn("Traceback", told.stderr)
+        self.assert_clean()
+
+    def test_sources_that_cannot_be_copied(self):
+        self.failed(self.old("-c", "a", "tests/none"), "tests/none: No such file or directory")
+        open(self / "tests/file", "w").close()
+        self.failed(self.old("-c", "a", "tests/file"), "tests/file: Not a directory")
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assertEqual(sorted(os.listdir(self / "tests")), ["file", "shard2", "ssd"])
+
+    def test_folders_that_are_missing(self):
+        told = self.call("-c", "-l", "nowhere", "-s", "tests/ssd", "-i", "a", "tests/shard2")
+        self.failed(told, "opening the lock file", "make the folder of lock files first")
+        told = self.call("-c", "-l", "tests", "-s", "nowhere", "-i", "a", "tests/shard2")
+        self.failed(told, "nowhere")
+        self.assertIsNone(self.users())
+
+    def test_a_source_of_the_same_name_is_refused(self):
+        self.old("-c", "a")
+        self.make_shard(self / "tests/more/shard2")
+        told = self.old("-c", "b", "tests/more/shard2")
+        self.failed(told, f"is a copy of {self.shard}, not of {self / 'tests/more/shard2'}")
+        self.assertEqual(self.users(), "a")
+
+    def test_a_shard_is_no_copy_of_itself(self):
+        self.make_shard(self.ssd + "/shard9")
+        told = self.old("-c", "a", "tests/ssd/shard9")
+        self.failed(told, "lies on the SSD itself", code=2)
+        self.assertTrue(os.path.exists(self.ssd + "/shard9/docs"))
+        told = self.call("-c", "-l", "tests", "-s", "tests/shard2", "-i", "a", "tests/shard2")
+        self.assertEqual(told.returncode, 2)
+        self.assertIn("is the copy itself", told.stderr)
+        self.assertEqual(sorted(os.listdir(self.shard)), ["docs", "index"])
+
+    def test_what_has_the_name_and_is_no_folder(self):
+        open(self.ssd + "/shard2", "w").close()
+        self.failed(self.old("-c", "a"), "is no folder")
+        self.assertIsNone(self.users())
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_a_file_that_cannot_be_read(self):
+        for path in (self / "tests", self.ssd, self.path):
+            os.chown(path, 4001, 4001)
+        other = {"user": 4001, "group": 4001, "extra_groups": []}
+        os.chmod(self.shard + "/index/1", 0o600)
+        self.failed(self.old("-c", "a", **other), "index/1: opening it: Permission denied")
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assertIsNone(self.users())
+        os.chmod(self.shard + "/index/1", 0o644)
+        os.chmod(self.shard + "/index", 0o555)
+        told = self.verb("copy", "tests/shard2", "--id", "a", "--json", **other)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual(json.loads(told.stdout)["not_kept"], 5)  # owners, each folder's too
+        self.assert_same(self.shard, self.ssd + "/shard2")
+        self.assertEqual(self.old("-r", "a", **other).returncode, 0)
+        self.assertEqual(os.listdir(self.ssd), [])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
+    def test_a_full_ssd(self):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=100", "none", self.ssd],
+                          capture_output=True).returncode != 0:
+            self.skipTest("may not mount")
+        self.addCleanup(subprocess.run, ["umount", self.ssd])
+        with open(self.shard + "/large", "wb") as file:
+            file.write(b"x" * (2 << 20))
+        self.failed(self.old("-c", "a"), "takes 2", "left")
+        told = self.verb("copy", "tests/shard2", "--id", "a")
+        self.assertEqual(told.returncode, 5)
+        os.unlink(self.shard + "/large")
+        for number in range(200):
+            open(f"{self.shard}/{number}", "w").close()
+        self.failed(self.old("-c", "a"), "names", "has room for")
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assertIsNone(self.users())
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
+    def test_an_ssd_that_is_full_in_the_middle(self):
+        """What was free when it was asked is taken by somebody else."""
+        with open(self.shard + "/large", "wb") as file:
+            file.write(os.urandom(3 << 20))
+        told = subprocess.run(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=copy_file_range,pwrite64", "-e",
+             "inject=copy_file_range,pwrite64:error=ENOSPC", self.script, "-c", "-l",
+             "tests", "-s", "tests/ssd", "-i", "a", "tests/shard2"],
+            cwd=self.path, capture_output=True, text=True)
+        if "strace" in told.stderr:
+            self.skipTest("strace may not trace here")
+        self.failed(told, "No space left on device")
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assertIsNone(self.users())
+
+    def test_an_interrupted_copy_is_rolled_back(self):
+        with open(self.shard + "/noise", "wb") as file:
+            for _ in range(300):
+                file.write(os.urandom(1 << 20))
+        copying = subprocess.Popen(
+            [self.script, "-c", "-l", "tests", "-s", "tests/ssd", "-i", "a", "tests/shard2"],
+            cwd=self.path, stderr=subprocess.PIPE, text=True)
+        until(lambda: os.listdir(self.ssd))
+        copying.send_signal(signal.SIGTERM)
+        told = copying.communicate()[1]
+        self.assertEqual(copying.returncode, 1, told)
+        self.assertIn("interrupted", told)
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assertIsNone(self.users())
+
+
+class StormTest(ShardCase):
+    PROCESSES = 8
+    ROUNDS = 12
+
+    def storm(self, user, faults):
+        """A user whose shard is there, whole, for as long as it is registered."""
+        for number in range(self.ROUNDS):
+            told = self.old("-c", user)
+            if told.returncode != 0:
+                return faults.append(told.stderr)
+            with open(self.lock) as file:
+                listed = file.read()
+            if user not in listed.split("\n") or not listed.strip() or listed.endswith("\n"):
+                return faults.append(f"{user} is not in {listed!r}")
+            for name in ("docs", "index/0", "index/1"):
+                if os.path.getsize(f"{self.ssd}/shard2/{name}") != os.path.getsize(
+                        f"{self.shard}/{name}"):
+                    return faults.append(f"{name} is not whole")
+            told = self.old("-r", user)
+            if told.returncode != 0:
+                return faults.append(told.stderr)
+
+    def test_many_add_and_remove_themselves(self):
+        faults = []
+
+        def guarded(user):
+            try:
+                self.storm(user, faults)
+            except OSError as error:
+                faults.append(f"{user}: {error}")
+
+        threads = [threading.Thread(target=guarded, args=(f"user{i}",))
+                   for i in range(self.PROCESSES)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(faults, [])
+        self.assertIsNone(self.users())
+        self.assertEqual(os.listdir(self.ssd), [])
+        self.assert_clean()
+
+
+if __name__ == "__main__":
+    unittest.main()
