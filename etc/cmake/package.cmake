@@ -58,7 +58,8 @@ install(FILES etc/debian/default DESTINATION /etc/default RENAME musher)
 install(FILES etc/musher.yml DESTINATION /etc/musher)
 install(FILES etc/pipelines/inbox.yml DESTINATION /etc/musher/pipelines)
 file(GLOB examples CONFIGURE_DEPENDS etc/pipelines/*.yml)
-install(FILES ${examples} etc/secrets.example DESTINATION share/doc/musher/examples)
+file(GLOB packs CONFIGURE_DEPENDS pipelines/packs/*/*.yml)
+install(FILES ${examples} ${packs} etc/secrets.example DESTINATION share/doc/musher/examples)
 install(FILES etc/debian/copyright etc/doc/openapi.yaml ${made}/changelog.gz
     DESTINATION share/doc/musher)
 install(FILES etc/debian/lintian-overrides DESTINATION share/lintian/overrides RENAME musher)
@@ -68,6 +69,13 @@ install(FILES ${made}/completion.bash DESTINATION share/bash-completion/completi
 install(FILES ${made}/completion.zsh DESTINATION share/zsh/vendor-completions RENAME _musher)
 install(FILES ${made}/completion.fish DESTINATION share/fish/vendor_completions.d
     RENAME musher.fish)
+# Programs that musher replaces; see pipelines/app/drop_in.cpp.
+foreach(name shard_to_ssd shard_to_ssd.py)
+    install(CODE "file(CREATE_LINK musher
+        \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/${name} SYMBOLIC)
+        file(CREATE_LINK musher.1.gz
+        \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/man/man1/${name}.1.gz SYMBOLIC)")
+endforeach()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME musher)

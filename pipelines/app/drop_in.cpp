@@ -7,8 +7,10 @@
 namespace musher {
 
 std::span<const DropIn> drop_ins() {
-    static constexpr DropIn kAll[] = {{"shard_to_ssd", run_shard_to_ssd},
-                                      {"shard_to_ssd.py", run_shard_to_ssd}};
+    constexpr std::string_view kShards =
+        "copies a shard to an SSD and removes it there, as the script of that name";
+    static constexpr DropIn kAll[] = {{"shard_to_ssd", run_shard_to_ssd, kShards},
+                                      {"shard_to_ssd.py", run_shard_to_ssd, kShards}};
     return kAll;
 }
 

@@ -11,6 +11,7 @@ namespace musher {
 struct DropIn {
     std::string_view name;
     int (*run)(int argc, char** argv);  // argv as main has it; the exit code
+    std::string_view summary = {};      // for the manual page
 };
 
 /// Those that are built in, one per name.

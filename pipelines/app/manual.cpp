@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "pipelines/app/drop_in.h"
 #include "pipelines/app/verb.h"
 #include "pipelines/config/connections.h"
 #include "pipelines/config/describe.h"
@@ -156,6 +157,12 @@ std::string manual_page() {
                  "/etc/musher/musher.yml");
     text += ".SH VERBS\n";
     for (const Verb* verb : all_verbs()) text += verb_section(*verb);
+    text += ".SH OTHER NAMES\n" +
+            plain(
+                "Called by one of these names, it takes the arguments of "
+                "the program that it replaces; --help lists them.") +
+            "\n";
+    for (const DropIn& one : drop_ins()) text += item(bold(one.name), one.summary);
     text += exit_codes() + ".SH FILES\n";
     for (const auto& [path, what] : kFiles) text += item(bold(path), what);
     return text + ".SH SEE ALSO\n.BR musher.yml (5),\n.BR systemd.exec (5)\n";

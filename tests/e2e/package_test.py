@@ -186,7 +186,8 @@ class PackageTest(unittest.TestCase):
         self.addCleanup(shell.shutdown)
         told = shell.submit(self.debian.offline, "sh", "-euc", f"""
             apt-get install -y /musher.deb
-            ls /usr/share/doc/musher/openapi.yaml
+            ls /usr/share/doc/musher/openapi.yaml /usr/share/doc/musher/examples/shards.yml
+            shard_to_ssd.py -h | grep -q "on ssd"
             musher check
             runuser -u musher -- musher check --live
             {' '.join(AS_SERVICE)} run 2>/tmp/log &

@@ -43,6 +43,7 @@ TEST(DropIn, NamesAreTakenOnce) {
         EXPECT_TRUE(names.insert(one.name).second) << one.name;
         EXPECT_NE(one.name, "musher");
         EXPECT_NE(one.run, nullptr) << one.name;
+        EXPECT_FALSE(one.summary.empty()) << one.name;
     }
 }
 
