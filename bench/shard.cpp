@@ -1,0 +1,265 @@
+// bench-shard: `musher shard copy` of one large file, of 100,000 small ones and of a mix, with a
+// cold and a warm cache, beside `cp -a` and `rsync -a`; each with the sync at its end.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+
+#include "bench/support.h"
+#include "tests/support/temp_dir.h"
+
+namespace musher::bench {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t kMiB = 1 << 20;
+
+[[noreturn]] void give_up(const std::string& what) {
+    fmt::print(stderr, "bench-shard: error: {}\n", what);
+    std::exit(1);
+}
+
+struct Spent {
+    double seconds = 0, cpu = 0, mib = 0;  // its own largest memory
+};
+
+/// Runs a program to its end; nothing but an exit code of 0 will do.
+Spent run(std::vector<std::string> argv) {
+    std::vector<char*> words;
+    for (std::string& word : argv) words.push_back(word.data());
+    words.push_back(nullptr);
+    const auto began = std::chrono::steady_clock::now();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
+        ::execvp(words[0], words.data());
+        ::_exit(127);
+    }
+    int status = 0;
+    rusage used{};
+    if (::wait4(child, &status, 0, &used) != child || status != 0) {
+        give_up(fmt::format("{} failed", fmt::join(argv, " ")));
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return {took.count(), seconds(used.ru_utime) + seconds(used.ru_stime),
+            static_cast<double>(used.ru_maxrss) / 1024};
+}
+
+/// Sources are noise: nothing can be left out, compressed or shared.
+class Source {
+  public:
+    explicit Source(std::string path) : path_(std::move(path)) { fs::create_directories(path_); }
+    void file(const std::string& name, std::size_t size) {
+        std::ofstream out(path_ + "/" + name, std::ios::binary);
+        block_.resize(std::min(size, kMiB) + 8);
+        for (std::size_t done = 0; done < size; done += kMiB) {
+            const std::size_t part = std::min(kMiB, size - done);
+            for (std::size_t at = 0; at < part; at += 8) {
+                const std::uint64_t eight = random_();
+                std::memcpy(block_.data() + at, &eight, 8);
+            }
+            out.write(block_.data(), static_cast<std::streamsize>(part));
+        }
+        ++files;
+        bytes += size;
+    }
+    /// `count` files in folders of 1,000.
+    template <class Size>
+    void many(std::size_t count, Size size) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string folder = std::to_string(i / 1000);
+            if (i % 1000 == 0) fs::create_directory(path_ + "/" + folder);
+            file(folder + "/" + std::to_string(i), size());
+        }
+    }
+    std::uint64_t draw() { return random_(); }
+    const std::string& path() const { return path_; }
+
+    std::size_t files = 0, bytes = 0;
+
+  private:
+    std::string path_;
+    std::mt19937_64 random_{1};
+    std::string block_;
+};
+
+void read_all(const std::string& path) {
+    std::vector<char> block(kMiB);
+    for (const auto& entry : fs::recursive_directory_iterator(path)) {
+        if (!entry.is_regular_file()) continue;
+        std::ifstream in(entry.path(), std::ios::binary);
+        while (in.read(block.data(), static_cast<std::streamsize>(block.size()))) {
+        }
+    }
+}
+
+/// False where the cache may not be emptied.
+bool drop_caches() {
+    ::sync();
+    std::ofstream out("/proc/sys/vm/drop_caches");
+    out << "3" << std::flush;
+    return static_cast<bool>(out);
+}
+
+enum class Cache { cold, warm };
+
+/// One way to copy: its argv from source and target folder.
+struct Way {
+    std::string name;
+    std::function<std::vector<std::string>(const std::string& from, const std::string& to)> argv;
+    Figure mib_per_s, files_per_s, cpu, mib;  // cpu: seconds a copy
+};
+
+std::vector<std::string> shell(const std::string& command) { return {"sh", "-c", command}; }
+
+std::vector<Way> ways(const test::TempDir& dir, bool reflink) {
+    const std::string locks = dir / "locks";
+    fs::create_directories(locks);
+    const auto musher = [locks](const std::string& from, const std::string& to) {
+        return std::vector<std::string>{program_path("musher"),
+                                        "shard",
+                                        "copy",
+                                        from,
+                                        "--lockdir",
+                                        locks,
+                                        "--ssddir",
+                                        to,
+                                        "--id",
+                                        "bench"};
+    };
+    const auto peer = [](std::string command) {
+        return [command](const std::string& from, const std::string& to) {
+            return shell(fmt::format("{} {} {} && sync -f {}", command, from, to, to));
+        };
+    };
+    std::vector<Way> all;
+    all.push_back({"musher shard copy", musher, {}, {}, {}, {}});
+    const char* plain = reflink ? "cp -a --reflink=never" : "cp -a";
+    all.push_back({std::string(plain) + " + sync", peer(plain), {}, {}, {}, {}});
+    all.push_back({"rsync -a + sync", peer("rsync -a"), {}, {}, {}, {}});
+    if (reflink) all.push_back({"cp -a + sync", peer("cp -a"), {}, {}, {}, {}});
+    return all;
+}
+
+void measure(const Source& source, Way& way, Cache cache, const test::TempDir& dir,
+             const std::string& target) {
+    fs::create_directory(target);
+    ::sync();
+    if (cache == Cache::cold && !drop_caches()) return;
+    if (cache == Cache::warm) read_all(source.path());
+    const Spent spent = run(way.argv(source.path(), target));
+    way.mib_per_s.add(static_cast<double>(source.bytes) / kMiB / spent.seconds);
+    way.files_per_s.add(static_cast<double>(source.files) / spent.seconds);
+    way.cpu.add(spent.cpu);
+    way.mib.add(spent.mib);
+    fs::remove_all(target);
+    fs::remove_all(dir / "locks");
+    fs::create_directory(dir / "locks");
+}
+
+/// All ways in turn, `runs` times; the first is ours, the second the peer that goals are about.
+std::vector<Way> compare(const std::string& what, const Source& source, Cache cache, int runs,
+                         const test::TempDir& dir, const std::string& target, bool reflink) {
+    std::vector<Way> all = ways(dir, reflink);
+    for (int i = 0; i < runs; ++i) {
+        for (Way& way : all) measure(source, way, cache, dir, target);
+    }
+    const bool small = source.files > 1000;
+    const auto figure = [small](const Way& way) -> const Figure& {
+        return small ? way.files_per_s : way.mib_per_s;
+    };
+    const char* temper = cache == Cache::cold ? "cold" : "warm";
+    std::vector<std::vector<std::string>> rows = {{fmt::format("{}, {}", what, temper),
+                                                   small ? "files/s" : "MiB/s", "to cp -a", "CPU s",
+                                                   "largest MiB"}};
+    for (const Way& way : all) {
+        rows.push_back({way.name, figure(way).text(), figure(way).ratio_to(figure(all[1])),
+                        way.cpu.text(), way.mib.text()});
+    }
+    print_table(rows);
+    return all;
+}
+
+void goal(const std::string& what, const Figure& ours, const Figure& peer, double bound) {
+    if (!ours.known()) return;
+    print_goal(what, ours.median() / peer.median(), Want::at_least, bound);
+}
+
+/// With its folder on an XFS of its own, where blocks can be shared; nothing where that cannot be.
+void share_blocks(const test::TempDir& dir, std::size_t size, int runs) {
+    const std::string image = dir / "xfs", mounted = dir / "mounted";
+    fs::create_directory(mounted);
+    std::ofstream(image).close();
+    fs::resize_file(image, 4 * size + (1u << 30));
+    Program made(
+        shell("mkfs.xfs -q -m reflink=1 " + image + " && mount -o loop " + image + " " + mounted));
+    if (made.wait(60) != 0) {
+        fmt::print("reflink: no XFS could be mounted here: {}\n", made.complaint());
+        return;
+    }
+    {
+        Source source(mounted + "/large");
+        source.file("file", size);
+        const auto all = compare("one file on XFS with reflink", source, Cache::warm, runs, dir,
+                                 mounted + "/ssd", true);
+        goal("reflink: musher / cp -a --reflink=never", all[0].mib_per_s, all[1].mib_per_s, 5);
+    }
+    ::umount(mounted.c_str());
+}
+
+void run(const Options& options) {
+    print_machine("shard: each copy with the sync at its end",
+                  {version_of({"cp", "--version"}), version_of({"rsync", "--version"})});
+    const int runs = options.quick ? 1 : 7;
+    const std::size_t scale = options.quick ? 20 : 1;
+    const test::TempDir dir;
+    const std::string target = dir / "ssd";
+    const auto each = [&](const std::string& what, const Source& source, double to_cp,
+                          double to_rsync) {
+        for (const Cache cache : {Cache::cold, Cache::warm}) {
+            const auto all = compare(what, source, cache, runs, dir, target, false);
+            const std::string temper = cache == Cache::cold ? ", cold" : ", warm";
+            if (to_cp > 0)
+                goal(what + temper + ": musher / cp -a", all[0].files_per_s, all[1].files_per_s,
+                     to_cp);
+            if (to_rsync > 0)
+                goal(what + temper + ": musher / rsync -a", all[0].files_per_s, all[2].files_per_s,
+                     to_rsync);
+        }
+        fs::remove_all(source.path());
+    };
+    {
+        Source large(dir / "large");
+        large.file("file", 2048 * kMiB / scale);
+        each("one file of 2 GiB", large, 1.0, 0);
+    }
+    {
+        Source small(dir / "small");
+        small.many(100'000 / scale, [] { return std::size_t{4096}; });
+        each("100,000 files of 4 KiB", small, 1.3, 2.0);
+    }
+    {
+        Source mix(dir / "mix");
+        mix.many(20'000 / scale, [&] { return std::size_t{mix.draw() % 65536}; });
+        for (int i = 0; i < 100; ++i) mix.file("m" + std::to_string(i), (mix.draw() % 8) * kMiB);
+        mix.file("large", 512 * kMiB / scale);
+        each("a mix of 1.5 GiB", mix, 0, 0);
+    }
+    share_blocks(dir, 2048 * kMiB / scale, runs);
+}
+
+}  // namespace
+}  // namespace musher::bench
+
+int main(int argc, char** argv) { musher::bench::run(musher::bench::read_options(argc, argv)); }
