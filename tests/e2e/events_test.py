@@ -224,7 +224,8 @@ class EventsTest(unittest.TestCase):
         until(lambda: watcher.read() is not None and house.counts("p")["done"] == 2200, 90)
         watcher.until(lambda _: watcher.states().count("done") == 2200)
         self.assertNotIn("cut", [kind for _, kind, _ in watcher.events])
-        self.assertLess(resident() - before, 32 << 20)
+        # AddressSanitizer keeps 256 MiB of what was freed.
+        self.assertLess(resident() - before, (32 if SLOW == 1 else 512) << 20)
         raw.settimeout(10)
         text = b""
         while not text.endswith(b"\r\n0\r\n\r\n"):
