@@ -2,15 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <csignal>
 #include <cstdio>
 
 #include "pipelines/app/ask.h"
 #include "pipelines/app/event_reader.h"
+#include "pipelines/verb/verb_loop.h"
 #include "pipelines/verb/verb_text.h"
 #include "reactor/base/backoff.h"
 #include "reactor/drivers/http.h"
-#include "reactor/loop/signals.h"
 
 namespace musher {
 
@@ -44,7 +43,7 @@ class Tap {
         }
     }
     /// Until `stop`, or until nobody reads what it writes; an error when it never got anything.
-    Task<void> run(Cancel& stop, Result<void>& outcome);
+    Task<Result<void>> run(Cancel& stop);
 
   private:
     Task<Result<void>> listen(Http& http, Cancel& stop);
@@ -106,41 +105,34 @@ Task<Result<void>> Tap::listen(Http& http, Cancel& stop) {
     co_return Result<void>();
 }
 
-Task<void> Tap::run(Cancel& stop, Result<void>& outcome) {
+Task<Result<void>> Tap::run(Cancel& stop) {
     Http http(loop_);
     Backoff backoff(milliseconds(200), std::chrono::seconds(5));
     bool told = false;
     for (;;) {
         const Result<void> listened = co_await listen(http, stop);
-        if (stop.requested() || unread_) co_return;
+        if (stop.requested() || unread_) co_return Result<void>();
         const bool hopeless = !listened && listened.error().code != Errc::unavailable;
-        if (!listened && (!ever_ || hopeless)) {
-            outcome = fail(listened.error());
-            co_return;
-        }
+        if (!listened && (!ever_ || hopeless)) co_return listened;
         if (listened) {
             backoff.reset();
             told = false;
         }
         if (!std::exchange(told, true)) say("cut off: " + parted_ + "; it is asked again");
         const Result<void> slept = co_await loop_.timers().sleep(backoff.next(), stop);
-        if (!slept) co_return;
+        if (!slept) co_return Result<void>();
     }
 }
 
+Task<Result<void>> follow(Loop& loop, std::string state, const Call& call, Cancel& stop) {
+    Tap reader(loop, std::move(state), call);
+    co_return co_await reader.run(stop);
+}
+
 Result<Answer> tap(const Call& call) {
-    MUSHER_TRY(std::string state, state_folder(call));
-    RealClock clock;
-    Loop loop(clock);
-    Cancel stop;
-    Result<void> outcome;
-    {
-        const Signals signals(loop, {SIGINT, SIGTERM, SIGHUP}, [&](int) { stop.request(); });
-        Tap reader(loop, std::move(state), call);
-        loop.run(reader.run(stop, outcome));
-    }
-    MUSHER_CHECK(loop.close() == 0);
-    if (!outcome) return fail(outcome.error());
+    MUSHER_TRY(const std::string state, state_folder(call));
+    auto work = [&](Loop& loop, Cancel& stop) { return follow(loop, state, call, stop); };
+    MUSHER_DO(run_on_loop<void>(work));
     Answer answer;
     answer.told = true;
     return answer;

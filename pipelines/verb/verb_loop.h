@@ -27,8 +27,8 @@ inline std::vector<int> ending_signals() {
     return signals;
 }
 
-/// Runs `work(Loop&, Cancel&)`, which gives a Task<Result<T>>, to its end. SIGINT, SIGTERM and
-/// SIGHUP request the Cancel, so that it can put things back.
+/// Runs `work(Loop&, Cancel&)`, which gives a Task<Result<T>>, to its end. The ending signals
+/// request the Cancel, so that it can put things back.
 template <class T, class F>
 Result<T> run_on_loop(F& work) {
     rlimit files{};
@@ -41,7 +41,7 @@ Result<T> run_on_loop(F& work) {
     Cancel cancel;
     std::optional<Result<T>> answer;
     {
-        const Signals signals(loop, {SIGINT, SIGTERM, SIGHUP},
+        const Signals signals(loop, ending_signals(),
                               [&cancel](int) { cancel.request(Errc::cancelled, "interrupted"); });
         loop.run(verb_detail::start<T>(loop, work, cancel, answer));
     }

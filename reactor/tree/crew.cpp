@@ -10,6 +10,13 @@ namespace {
 constexpr milliseconds kTurn{20};
 }  // namespace
 
+CrewOptions whole_machine() {
+    CrewOptions crew;
+    crew.hands = Loop::pool_size() - 2;
+    crew.alone = true;
+    return crew;
+}
+
 Crew::Crew(Loop& loop, CrewOptions options)
     : loop_(loop), options_(std::move(options)), waiting_(loop.ready()) {
     if (options_.hands == 0) options_.hands = Loop::pool_size() - 4;

@@ -37,6 +37,9 @@ struct CrewOptions {
     std::function<void()> on_turn = {};  // on the loop, many times a second
 };
 
+/// For a process that is there for nothing else: threads that wait for a disk cost nobody anything.
+CrewOptions whole_machine();
+
 /// What is found is done before what was there before it, so that no more waits than the depth of
 /// what is gone through. The first failure ends all.
 class Crew {

@@ -269,6 +269,19 @@ class VerbTest(ShardCase):
         self.assertIn("I am last user", waiting.communicate()[1])
         self.assertEqual(waiting.returncode, 0)
 
+    def test_a_hang_up_that_nohup_ignores_ends_nothing(self):
+        with open(self.lock, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            waiting = subprocess.Popen(
+                ["nohup", self.script, "-c", "-l", "tests", "-s", "tests/ssd", "-i", "a",
+                 "tests/shard2"], cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, text=True)
+            until(lambda: len(os.listdir(f"/proc/{waiting.pid}/task")) > 1)
+            waiting.send_signal(signal.SIGHUP)
+        told = waiting.communicate()[1]
+        self.assertEqual(waiting.returncode, 0, told)
+        self.assertEqual(self.users(), "a")
+
     def test_gc_takes_what_nobody_holds(self):
         self.verb("copy", "tests/shard2", "--id", "a")
         os.makedirs(self.ssd + "/.shard2.tmp.0123456789ab/half")

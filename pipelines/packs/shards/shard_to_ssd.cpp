@@ -158,8 +158,7 @@ int run(const Arguments& given) {
     ShardRequest request;
     request.spot = std::move(*spot);
     request.user = given.id;
-    request.copy.crew.hands = Loop::pool_size() - 2;
-    request.copy.crew.alone = true;
+    request.copy.crew = whole_machine();
     const std::string lock = escape_name(request.spot.lock_path());
     const ShardRequest told = request;
     request.on_note = [&](ShardNote note) { say_note(told, lock, note); };

@@ -20,14 +20,6 @@ ShardPlaces places_of(const Call& call) {
     return ShardPlaces{call.text("lockdir"), call.text("ssddir")};
 }
 
-/// The process is there for nothing else: threads that wait for a disk cost nobody anything.
-CrewOptions whole_machine() {
-    CrewOptions crew;
-    crew.hands = Loop::pool_size() - 2;
-    crew.alone = true;
-    return crew;
-}
-
 Result<ShardRequest> request_of(const Call& call) {
     ShardRequest request;
     MUSHER_TRY(request.spot,
