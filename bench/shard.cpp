@@ -104,12 +104,25 @@ void read_all(const std::string& path) {
     }
 }
 
-/// False where the cache may not be emptied.
+/// False where the cache may not be emptied. The programs themselves are read again.
 bool drop_caches() {
     ::sync();
     std::ofstream out("/proc/sys/vm/drop_caches");
     out << "3" << std::flush;
-    return static_cast<bool>(out);
+    if (!out) return false;
+    for (const std::string& program : {program_path("musher"), std::string("cp"),
+                                       std::string("rsync"), std::string("sync")}) {
+        run({program, "--version"});
+    }
+    return true;
+}
+
+/// Gives back the blocks, not the inodes: ext4 passes over each inode deleted within the last
+/// minutes, one by one, and who creates files after a deletion pays for it.
+void empty_files(const std::string& path) {
+    for (const auto& entry : fs::recursive_directory_iterator(path)) {
+        if (entry.is_regular_file()) fs::resize_file(entry, 0);
+    }
 }
 
 enum class Cache { cold, warm };
@@ -125,7 +138,6 @@ std::vector<std::string> shell(const std::string& command) { return {"sh", "-c",
 
 std::vector<Way> ways(const test::TempDir& dir, bool reflink) {
     const std::string locks = dir / "locks";
-    fs::create_directories(locks);
     const auto musher = [locks](const std::string& from, const std::string& to) {
         return std::vector<std::string>{program_path("musher"),
                                         "shard",
@@ -152,34 +164,40 @@ std::vector<Way> ways(const test::TempDir& dir, bool reflink) {
     return all;
 }
 
+/// `target` is made, and left behind with its files emptied.
 void measure(const Source& source, Way& way, Cache cache, const test::TempDir& dir,
              const std::string& target) {
-    fs::create_directory(target);
-    ::sync();
-    if (cache == Cache::cold && !drop_caches()) return;
+    fs::create_directories(target);
+    fs::create_directory(dir / "locks");
+    const bool dropped = drop_caches();
+    if (cache == Cache::cold && !dropped) return;
     if (cache == Cache::warm) read_all(source.path());
     const Spent spent = run(way.argv(source.path(), target));
     way.mib_per_s.add(static_cast<double>(source.bytes) / kMiB / spent.seconds);
     way.files_per_s.add(static_cast<double>(source.files) / spent.seconds);
     way.cpu.add(spent.cpu);
     way.mib.add(spent.mib);
-    fs::remove_all(target);
+    empty_files(target);
     fs::remove_all(dir / "locks");
-    fs::create_directory(dir / "locks");
 }
 
 /// All ways in turn, `runs` times; the first is ours, the second the peer that goals are about.
 std::vector<Way> compare(const std::string& what, const Source& source, Cache cache, int runs,
                          const test::TempDir& dir, const std::string& target, bool reflink) {
     std::vector<Way> all = ways(dir, reflink);
+    const char* temper = cache == Cache::cold ? "cold" : "warm";
+    int copies = 0;
     for (int i = 0; i < runs; ++i) {
-        for (Way& way : all) measure(source, way, cache, dir, target);
+        for (Way& way : all) {
+            const std::string set = fs::path(source.path()).filename();
+            measure(source, way, cache, dir,
+                    fmt::format("{}/{}-{}-{}", target, set, temper, ++copies));
+        }
     }
     const bool small = source.files > 1000;
     const auto figure = [small](const Way& way) -> const Figure& {
         return small ? way.files_per_s : way.mib_per_s;
     };
-    const char* temper = cache == Cache::cold ? "cold" : "warm";
     std::vector<std::vector<std::string>> rows = {{fmt::format("{}, {}", what, temper),
                                                    small ? "files/s" : "MiB/s", "to cp -a", "CPU s",
                                                    "largest MiB"}};

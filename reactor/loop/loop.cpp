@@ -1,5 +1,7 @@
 #include "reactor/loop/loop.h"
 
+#include <algorithm>
+
 #include <cstdlib>
 #include <thread>
 
@@ -9,20 +11,27 @@ namespace musher {
 
 namespace {
 uv_loop_t* init(uv_loop_t* loop) {
-    static const bool sized = [] {
-        const std::string size = std::to_string(Loop::pool_size());
-        setenv("UV_THREADPOOL_SIZE", size.c_str(), 0);
-        return true;
-    }();
-    MUSHER_CHECK(sized && uv_loop_init(loop) == 0);
+    // libuv reads it when the first work is queued.
+    const std::string size = std::to_string(Loop::pool_size());
+    setenv("UV_THREADPOOL_SIZE", size.c_str(), 1);
+    MUSHER_CHECK(uv_loop_init(loop) == 0);
     return loop;
+}
+
+unsigned& pool_threads() {
+    static unsigned threads = Loop::heavy_lanes() + 4;
+    return threads;
 }
 }  // namespace
 
-unsigned Loop::pool_size() {
+unsigned Loop::heavy_lanes() {
     const unsigned cores = std::thread::hardware_concurrency();
-    return (cores == 0 ? 1 : cores) + 4;
+    return cores == 0 ? 1 : cores;
 }
+
+unsigned Loop::pool_size() { return pool_threads(); }
+
+void Loop::widen_pool(unsigned threads) { pool_threads() = std::max(pool_threads(), threads); }
 
 Loop::Loop(Clock& clock)
     : uv_(),
@@ -30,7 +39,7 @@ Loop::Loop(Clock& clock)
       ready_([this] { wake(); }),
       watchdog_(limits::kLoopCall),
       timers_(*this, clock),
-      heavy_(ready_, pool_size() - 4),
+      heavy_(ready_, heavy_lanes()),
       root_("musher", ready_, clock) {
     MUSHER_CHECK(uv_idle_init(&uv_, idle_.get()) == 0);
     idle_.opened();

@@ -18,7 +18,7 @@ namespace musher {
 /// Not copyable, not movable; every member is for the loop thread.
 class Loop {
   public:
-    /// Sizes the uv pool on the first call of the process (cores + 4).
+    /// Sizes the process's uv pool: pool_size() threads.
     explicit Loop(Clock& clock);
     Loop(const Loop&) = delete;
     /// close() must have been called.
@@ -36,9 +36,12 @@ class Loop {
     Timers& timers() { return timers_; }
     Watchdog& watchdog() { return watchdog_; }
     Scope& root() { return root_; }
-    /// Permits for heavy work: pool size - 4, so that files and DNS never starve.
+    /// Permits for heavy work, heavy_lanes() of them, so that files and DNS never starve.
     Semaphore& heavy() { return heavy_; }
-    static unsigned pool_size();
+    static unsigned heavy_lanes();  // cores
+    static unsigned pool_size();    // cores + 4, where nobody widened it
+    /// For a process whose threads wait for disks. Before the process's first Loop.
+    static void widen_pool(unsigned threads);
     /// Given to offload() and not back yet; over pool_size() they wait for a thread.
     std::size_t offloaded() const { return offloaded_; }
 

@@ -1,5 +1,7 @@
 #include "reactor/tree/crew.h"
 
+#include <algorithm>
+
 #include "reactor/base/limits.h"
 #include "reactor/loop/offload.h"
 
@@ -8,18 +10,22 @@ namespace musher {
 namespace {
 /// How long a hand stays on the pool before the loop looks after progress and a Cancel.
 constexpr milliseconds kTurn{20};
+/// Reads that a disk is asked for at once: it answers 100,000 small files 1.2 times as fast as when
+/// asked for 4; 16 gain nothing more.
+constexpr unsigned kDiskDepth = 8;
 }  // namespace
 
 CrewOptions whole_machine() {
     CrewOptions crew;
-    crew.hands = Loop::pool_size() - 2;
+    crew.hands = std::max(kDiskDepth, Loop::heavy_lanes() + 2);
     crew.alone = true;
+    Loop::widen_pool(crew.hands + 2);
     return crew;
 }
 
 Crew::Crew(Loop& loop, CrewOptions options)
     : loop_(loop), options_(std::move(options)), waiting_(loop.ready()) {
-    if (options_.hands == 0) options_.hands = Loop::pool_size() - 4;
+    if (options_.hands == 0) options_.hands = Loop::heavy_lanes();
 }
 
 Task<Result<void>> Crew::run(std::shared_ptr<Work> first, Cancel& cancel) {

@@ -38,6 +38,7 @@ struct CrewOptions {
 };
 
 /// For a process that is there for nothing else: threads that wait for a disk cost nobody anything.
+/// Widens the pool. Before the process's first Loop.
 CrewOptions whole_machine();
 
 /// What is found is done before what was there before it, so that no more waits than the depth of

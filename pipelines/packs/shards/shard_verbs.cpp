@@ -83,8 +83,9 @@ Result<Answer> status(const Call& call) {
                find_spot(call.text("SHARD"), places.lock_dir, places.ssd_dir));
     MUSHER_TRY(const ShardRow row, survey_shard(places, spot.name));
     if (row.state == ShardState::missing) return status_answer(spot, row, TreeTotals());
+    const CrewOptions crew = whole_machine();
     auto work = [&](Loop& loop, Cancel& cancel) {
-        return measure_tree(loop, spot.target(), whole_machine(), cancel);
+        return measure_tree(loop, spot.target(), crew, cancel);
     };
     MUSHER_TRY(const TreeMeasure measure, run_on_loop<TreeMeasure>(work));
     return status_answer(spot, row, measure.totals);
