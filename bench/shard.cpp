@@ -1,5 +1,6 @@
 // bench-shard: `musher shard copy` of one large file, of 100,000 small ones and of a mix, with a
-// cold and a warm cache, beside `cp -a` and `rsync -a`; each with the sync at its end.
+// cold and a warm cache, beside `cp -a` and `rsync -a`; each with the sync at its end. The limit:
+// bare loops, one process for each core, which only read the files or only write as many.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
@@ -12,6 +13,7 @@
 #include <fstream>
 #include <functional>
 #include <random>
+#include <thread>
 
 #include "bench/support.h"
 #include "tests/support/temp_dir.h"
@@ -31,29 +33,31 @@ struct Spent {
     double seconds = 0, cpu = 0, mib = 0;  // its own largest memory
 };
 
-/// Runs a program to its end; nothing but an exit code of 0 will do.
-Spent run(std::vector<std::string> argv) {
-    std::vector<char*> words;
-    for (std::string& word : argv) words.push_back(word.data());
-    words.push_back(nullptr);
+/// Runs `work`, whose answer is its exit code, in a process of its own; only 0 will do.
+Spent run_apart(const std::string& name, const std::function<int()>& work) {
     const auto began = std::chrono::steady_clock::now();
     const pid_t child = ::fork();
-    if (child == 0) {
-        ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
-        ::execvp(words[0], words.data());
-        ::_exit(127);
-    }
+    if (child == 0) ::_exit(work());
     int status = 0;
     rusage used{};
-    if (::wait4(child, &status, 0, &used) != child || status != 0) {
-        give_up(fmt::format("{} failed", fmt::join(argv, " ")));
-    }
+    if (::wait4(child, &status, 0, &used) != child || status != 0) give_up(name + " failed");
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     const auto seconds = [](const timeval& time) {
         return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
     };
     return {took.count(), seconds(used.ru_utime) + seconds(used.ru_stime),
             static_cast<double>(used.ru_maxrss) / 1024};
+}
+
+Spent run(std::vector<std::string> argv) {
+    std::vector<char*> words;
+    for (std::string& word : argv) words.push_back(word.data());
+    words.push_back(nullptr);
+    return run_apart(argv[0], [&words] {
+        ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
+        ::execvp(words[0], words.data());
+        return 127;
+    });
 }
 
 /// Sources are noise: nothing can be left out, compressed or shared.
@@ -71,7 +75,7 @@ class Source {
             }
             out.write(block_.data(), static_cast<std::streamsize>(part));
         }
-        ++files;
+        files.push_back({name, size});
         bytes += size;
     }
     /// `count` files in folders of 1,000.
@@ -86,7 +90,12 @@ class Source {
     std::uint64_t draw() { return random_(); }
     const std::string& path() const { return path_; }
 
-    std::size_t files = 0, bytes = 0;
+    struct Entry {
+        std::string name;
+        std::size_t size = 0;
+    };
+    std::vector<Entry> files;
+    std::size_t bytes = 0;
 
   private:
     std::string path_;
@@ -94,24 +103,14 @@ class Source {
     std::string block_;
 };
 
-void read_all(const std::string& path) {
-    std::vector<char> block(kMiB);
-    for (const auto& entry : fs::recursive_directory_iterator(path)) {
-        if (!entry.is_regular_file()) continue;
-        std::ifstream in(entry.path(), std::ios::binary);
-        while (in.read(block.data(), static_cast<std::streamsize>(block.size()))) {
-        }
-    }
-}
-
 /// False where the cache may not be emptied. The programs themselves are read again.
 bool drop_caches() {
     ::sync();
     std::ofstream out("/proc/sys/vm/drop_caches");
     out << "3" << std::flush;
     if (!out) return false;
-    for (const std::string& program : {program_path("musher"), std::string("cp"),
-                                       std::string("rsync"), std::string("sync")}) {
+    for (const std::string& program :
+         {program_path("musher"), std::string("cp"), std::string("rsync"), std::string("sync")}) {
         run({program, "--version"});
     }
     return true;
@@ -127,40 +126,105 @@ void empty_files(const std::string& path) {
 
 enum class Cache { cold, warm };
 
-/// One way to copy: its argv from source and target folder.
+bool read_file(const std::string& path, std::vector<char>& block) {
+    const Fd in(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!in) return false;
+    ssize_t got = 0;
+    while ((got = ::read(in.get(), block.data(), block.size())) > 0) {
+    }
+    return got == 0;
+}
+
+bool write_file(const std::string& path, std::size_t size, const std::vector<char>& block) {
+    const Fd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (!out) return false;
+    while (size > 0) {
+        const ssize_t put = ::write(out.get(), block.data(), std::min(size, block.size()));
+        if (put <= 0) return false;
+        size -= static_cast<std::size_t>(put);
+    }
+    return true;
+}
+
+/// Every file once, in one process for each core; folders are not shared.
+int each_apart(const Source& source, const std::function<bool(const Source::Entry&)>& work) {
+    const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+    std::vector<pid_t> children;
+    for (std::size_t core = 0; core < cores; ++core) {
+        const pid_t child = ::fork();
+        if (child > 0) children.push_back(child);
+        if (child != 0) continue;
+        bool well = true;
+        for (std::size_t i = 0; i < source.files.size(); ++i) {
+            if (i / 1000 % cores == core) well = well && work(source.files[i]);
+        }
+        ::_exit(well ? 0 : 1);
+    }
+    int faults = children.size() == cores ? 0 : 1;
+    for (const pid_t child : children) {
+        int status = 0;
+        if (::waitpid(child, &status, 0) != child || status != 0) ++faults;
+    }
+    return faults;
+}
+
+Spent read_alone(const Source& source, const std::string&) {
+    return run_apart("reading", [&source] {
+        std::vector<char> block(kMiB);
+        return each_apart(source, [&](const Source::Entry& file) {
+            return read_file(source.path() + "/" + file.name, block);
+        });
+    });
+}
+
+/// As many files of the same sizes, from memory; synced.
+Spent write_alone(const Source& source, const std::string& to) {
+    return run_apart("writing", [&] {
+        const std::vector<char> block(kMiB, 'x');
+        for (const Source::Entry& file : source.files) {
+            const fs::path folder = fs::path(to + "/" + file.name).parent_path();
+            if (!fs::exists(folder)) fs::create_directories(folder);
+        }
+        const int faults = each_apart(source, [&](const Source::Entry& file) {
+            return write_file(to + "/" + file.name, file.size, block);
+        });
+        const Fd folder(::open(to.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        return faults + (::syncfs(folder.get()) == 0 ? 0 : 1);
+    });
+}
+
+/// One way to copy `source` into the folder `to`, or a part of it that none can do without.
 struct Way {
     std::string name;
-    std::function<std::vector<std::string>(const std::string& from, const std::string& to)> argv;
-    Figure mib_per_s, files_per_s, cpu, mib;  // cpu: seconds a copy
+    std::function<Spent(const Source& source, const std::string& to)> copy;
+    Figure mib_per_s = {}, files_per_s = {}, cpu = {}, mib = {};  // cpu: seconds a copy
 };
 
 std::vector<std::string> shell(const std::string& command) { return {"sh", "-c", command}; }
 
-std::vector<Way> ways(const test::TempDir& dir, bool reflink) {
+/// Ours, the peer that goals are about, and the others.
+std::vector<Way> ways(const test::TempDir& dir, Cache cache, bool reflink) {
     const std::string locks = dir / "locks";
-    const auto musher = [locks](const std::string& from, const std::string& to) {
-        return std::vector<std::string>{program_path("musher"),
-                                        "shard",
-                                        "copy",
-                                        from,
-                                        "--lockdir",
-                                        locks,
-                                        "--ssddir",
-                                        to,
-                                        "--id",
-                                        "bench"};
+    const auto musher = [locks](const Source& source, const std::string& to) {
+        return run({program_path("musher"), "shard", "copy", source.path(), "--lockdir", locks,
+                    "--ssddir", to, "--id", "bench"});
     };
-    const auto peer = [](std::string command) {
-        return [command](const std::string& from, const std::string& to) {
-            return shell(fmt::format("{} {} {} && sync -f {}", command, from, to, to));
+    const auto peer = [](const std::string& command) {
+        return [command](const Source& source, const std::string& to) {
+            return run(
+                shell(fmt::format("{} {} {} && sync -f {}", command, source.path(), to, to)));
         };
     };
-    std::vector<Way> all;
-    all.push_back({"musher shard copy", musher, {}, {}, {}, {}});
-    const char* plain = reflink ? "cp -a --reflink=never" : "cp -a";
-    all.push_back({std::string(plain) + " + sync", peer(plain), {}, {}, {}, {}});
-    all.push_back({"rsync -a + sync", peer("rsync -a"), {}, {}, {}, {}});
-    if (reflink) all.push_back({"cp -a + sync", peer("cp -a"), {}, {}, {}, {}});
+    const std::string plain = reflink ? "cp -a --reflink=never" : "cp -a";
+    std::vector<Way> all = {{"musher shard copy", musher},
+                            {plain + " + sync", peer(plain)},
+                            {"rsync -a + sync", peer("rsync -a")}};
+    if (reflink) {
+        all.push_back({"cp -a + sync", peer("cp -a")});
+        return all;
+    }
+    if (cache == Cache::cold) all.push_back({"limit: reading alone", read_alone});
+    all.push_back({"limit: writing alone + sync", write_alone});
     return all;
 }
 
@@ -171,20 +235,20 @@ void measure(const Source& source, Way& way, Cache cache, const test::TempDir& d
     fs::create_directory(dir / "locks");
     const bool dropped = drop_caches();
     if (cache == Cache::cold && !dropped) return;
-    if (cache == Cache::warm) read_all(source.path());
-    const Spent spent = run(way.argv(source.path(), target));
+    if (cache == Cache::warm) read_alone(source, target);
+    const Spent spent = way.copy(source, target);
     way.mib_per_s.add(static_cast<double>(source.bytes) / kMiB / spent.seconds);
-    way.files_per_s.add(static_cast<double>(source.files) / spent.seconds);
+    way.files_per_s.add(static_cast<double>(source.files.size()) / spent.seconds);
     way.cpu.add(spent.cpu);
     way.mib.add(spent.mib);
     empty_files(target);
     fs::remove_all(dir / "locks");
 }
 
-/// All ways in turn, `runs` times; the first is ours, the second the peer that goals are about.
+/// All ways in turn, `runs` times.
 std::vector<Way> compare(const std::string& what, const Source& source, Cache cache, int runs,
                          const test::TempDir& dir, const std::string& target, bool reflink) {
-    std::vector<Way> all = ways(dir, reflink);
+    std::vector<Way> all = ways(dir, cache, reflink);
     const char* temper = cache == Cache::cold ? "cold" : "warm";
     int copies = 0;
     for (int i = 0; i < runs; ++i) {
@@ -194,7 +258,7 @@ std::vector<Way> compare(const std::string& what, const Source& source, Cache ca
                     fmt::format("{}/{}-{}-{}", target, set, temper, ++copies));
         }
     }
-    const bool small = source.files > 1000;
+    const bool small = source.files.size() > 1000;
     const auto figure = [small](const Way& way) -> const Figure& {
         return small ? way.files_per_s : way.mib_per_s;
     };
