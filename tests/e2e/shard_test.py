@@ -143,7 +143,8 @@ optional arguments:
                  "argument -r/--remove: not allowed with argument -c/--copy"),
                 ([*full, "more"], "unrecognized arguments: more"),
                 ([*full, "--force"], "unrecognized arguments: --force"),
-                (["-c", "-l"], "argument -l/--lockdir: expected one argument")):
+                (["-c", "-l"], "argument -l/--lockdir: expected one argument"),
+                (["-c", "-i", "", "x"], "argument -i/--id: it is empty")):
             with self.subTest(arguments):
                 told = self.call(*arguments)
                 self.assertEqual((told.returncode, told.stdout), (2, ""))

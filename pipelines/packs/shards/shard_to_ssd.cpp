@@ -109,6 +109,10 @@ Arguments parse(int argc, char** argv) {
             given.fault = "unrecognized arguments: " + escape_name(word);
             return given;
         }
+        if (optarg && *optarg == '\0') {
+            given.fault = "argument " + option_name(kOptions, letter) + ": it is empty";
+            return given;
+        }
         take_option(given, letter);
         if (given.help) return given;
     }
