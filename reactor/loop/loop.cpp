@@ -1,7 +1,6 @@
 #include "reactor/loop/loop.h"
 
 #include <algorithm>
-
 #include <cstdlib>
 #include <thread>
 
