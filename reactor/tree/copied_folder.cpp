@@ -65,7 +65,7 @@ Result<void> CopiedFolder::copy_entry(const FolderEntry& entry, Hand& hand) {
     switch (entry.type) {
         case DT_DIR: {
             auto self = std::static_pointer_cast<CopiedFolder>(shared_from_this());
-            hand.found.push_back(std::make_shared<CopiedFolder>(std::move(self), entry.name));
+            hand.found.push_back(std::make_shared<CopiedFolder>(self, entry.name));
             return {};
         }
         case DT_REG:

@@ -28,7 +28,7 @@ class CopiedFolder final : public FolderWalk {
   public:
     CopiedFolder(TreeCopy& copy, Fd from, Fd to, std::string path)
         : FolderWalk(std::move(from), std::move(path)), copy_(copy), to_(std::move(to)) {}
-    CopiedFolder(std::shared_ptr<CopiedFolder> above, const char* name)
+    CopiedFolder(const std::shared_ptr<CopiedFolder>& above, const char* name)
         : FolderWalk(above, name), copy_(above->copy_), place_(above->place_ + name + "/") {}
 
   protected:

@@ -16,7 +16,7 @@ constexpr std::size_t kBlockBytes = 32 << 10;
 constexpr std::size_t kWindowBlocks = 32;  // 1 MiB of names, some 30,000
 constexpr std::size_t kPieceEntries = 64;
 
-void add_entries(FolderWindow& window, char* block, std::size_t size) {
+void add_entries(FolderWindow& window, const char* block, std::size_t size) {
     for (std::size_t at = 0; at < size;) {
         const auto* entry = reinterpret_cast<const dirent64*>(block + at);
         at += entry->d_reclen;

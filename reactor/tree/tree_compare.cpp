@@ -46,7 +46,7 @@ class ComparedFolder final : public FolderWalk {
   public:
     ComparedFolder(Comparing& run, Fd original, Fd copy, const std::string& path)
         : FolderWalk(std::move(original), path), run_(run), copy_(std::move(copy)) {}
-    ComparedFolder(std::shared_ptr<ComparedFolder> above, const char* name)
+    ComparedFolder(const std::shared_ptr<ComparedFolder>& above, const char* name)
         : FolderWalk(above, name), run_(above->run_), place_(above->place_ + name + "/") {}
 
   protected:
@@ -66,7 +66,7 @@ class ComparedFolder final : public FolderWalk {
         if (entry.type == DT_DIR) {
             ++run_.counters.folders;
             auto self = std::static_pointer_cast<ComparedFolder>(shared_from_this());
-            hand.found.push_back(std::make_shared<ComparedFolder>(std::move(self), name));
+            hand.found.push_back(std::make_shared<ComparedFolder>(self, name));
         } else if (entry.type == DT_REG) {
             done = compare_file(name, hand.buffer);
         } else if (entry.type == DT_LNK) {

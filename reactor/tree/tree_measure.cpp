@@ -33,7 +33,7 @@ class MeasuredFolder final : public FolderWalk {
   public:
     MeasuredFolder(Measuring& run, Fd folder, const std::string& path)
         : FolderWalk(std::move(folder), path), run_(run) {}
-    MeasuredFolder(std::shared_ptr<MeasuredFolder> above, const char* name)
+    MeasuredFolder(const std::shared_ptr<MeasuredFolder>& above, const char* name)
         : FolderWalk(above, name), run_(above->run_) {}
 
   protected:
@@ -43,7 +43,7 @@ class MeasuredFolder final : public FolderWalk {
         if (entry.type == DT_DIR) {
             ++run_.counters.folders;
             auto self = std::static_pointer_cast<MeasuredFolder>(shared_from_this());
-            hand.found.push_back(std::make_shared<MeasuredFolder>(std::move(self), entry.name));
+            hand.found.push_back(std::make_shared<MeasuredFolder>(self, entry.name));
         } else if (entry.type == DT_LNK) {
             ++run_.counters.links;
         } else if (entry.type == DT_REG) {
