@@ -20,7 +20,7 @@ struct Hand {
     std::shared_ptr<Work> work;  // that it stays with while there is enough for the others
     std::vector<std::shared_ptr<Work>> found;
 };
-/// A few milliseconds of work; null: none.
+/// Some milliseconds of work, or tens where a disk is slow; null: none.
 using Piece = std::function<Result<void>(Hand&)>;
 
 /// Something that falls into pieces, which threads may do side by side.
