@@ -14,10 +14,6 @@ std::string written(const ProgramStep& step, std::string_view option) {
     const Value* value = step.config->options.find(option);
     return value ? value->text : std::string();
 }
-
-std::string number_of(std::size_t count, std::string_view what) {
-    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 }  // namespace
 
 Result<Json> JobRunner::list_of(Track& track, const ProgramStep& step) {
@@ -55,7 +51,7 @@ Task<Result<void>> JobRunner::for_each(Track& track, const ProgramStep& step, Ca
     Pin pin;
     pin.outer = track.pin;
     pin.note = flow_note(around_.loop.clock(), place, step.config->kind,
-                         number_of(items.size(), "element"), items);
+                         counted(items.size(), "element"), items);
     pin.stored = receipts_.note(place, step.config->kind) != nullptr;
     const Body body = track.body;
     Json receipts = std::exchange(track.receipts, Json::array());
@@ -75,7 +71,7 @@ Task<Result<void>> JobRunner::for_each(Track& track, const ProgramStep& step, Ca
     track.receipts = std::move(receipts);
     if (done) {
         const Duration took = around_.loop.clock().now() - began;
-        tell(track, "ran", took, number_of(items.size(), "element"));
+        tell(track, "ran", took, counted(items.size(), "element"));
     }
     co_return done;
 }
@@ -190,7 +186,7 @@ Task<Result<void>> JobRunner::wait(Track& track, const ProgramStep& step, Cancel
     track.outputs()[step.config->id]["looks"] = looks;
     if (came) {
         track.unproven = true;
-        tell(track, "ran", around_.loop.clock().now() - began, number_of(looks, "look"));
+        tell(track, "ran", around_.loop.clock().now() - began, counted(looks, "look"));
         co_return Result<void>();
     }
     if (!patience.requested() || cancel.requested()) co_return fail(came.error());

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "reactor/base/text.h"
+
 namespace musher {
 
 namespace {
@@ -59,11 +61,12 @@ std::string progress_text(const std::string& what, const ProgressMoment& now, Du
     const bool known = now.all_files > 0;
     std::string tail;
     if (known) {
-        tail = fmt::format("{:3.0f}%  {} of {}, {} of {} files", part * 100,
-                           amount(static_cast<double>(now.bytes)),
-                           amount(static_cast<double>(now.all_bytes)), now.files, now.all_files);
+        tail = fmt::format(
+            "{:3.0f}%  {} of {}, {} of {}", part * 100, amount(static_cast<double>(now.bytes)),
+            amount(static_cast<double>(now.all_bytes)), now.files, counted(now.all_files, "file"));
     } else {
-        tail = fmt::format("{}, {} files", amount(static_cast<double>(now.bytes)), now.files);
+        tail = fmt::format("{}, {}", amount(static_cast<double>(now.bytes)),
+                           counted(now.files, "file"));
     }
     tail += fmt::format(", {}/s", amount(static_cast<double>(now.bytes) / seconds));
     if (known && part > 0) tail += ", " + span(seconds / part - seconds) + " left";

@@ -254,6 +254,11 @@ std::optional<std::vector<unsigned char>> from_hex(std::string_view text) {
     return bytes;
 }
 
+std::string counted(std::uint64_t count, std::string_view noun) {
+    std::string text = std::to_string(count).append(1, ' ').append(noun);
+    return count == 1 ? text : text + "s";
+}
+
 bool is_identifier(std::string_view text) noexcept {
     if (text.empty() || text.size() > 64) return false;
     return std::all_of(text.begin(), text.end(), [](char c) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,6 +38,9 @@ std::string url_decode(std::string_view text);
 std::string to_hex(std::span<const unsigned char> bytes);
 /// Nothing unless `text` is an even number of hex digits.
 std::optional<std::vector<unsigned char>> from_hex(std::string_view text);
+
+/// `1 file`, `2 files`: for nouns whose plural is made with an s.
+std::string counted(std::uint64_t count, std::string_view noun);
 
 /// Nothing but [a-z0-9_-], 1 to 64 bytes: names of pipelines and steps.
 bool is_identifier(std::string_view text) noexcept;

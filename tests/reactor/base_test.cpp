@@ -56,6 +56,11 @@ TEST(Time, IsReadInAnyOffset) {
     }
     EXPECT_EQ(format_local(1'700'000'000'000, "UTC", "%Y/%m at %H:%M").value(), "2023/11 at 22:13");
 }
+TEST(Names, CountedThingsHaveTheirPlural) {
+    EXPECT_EQ(counted(0, "file"), "0 files");
+    EXPECT_EQ(counted(1, "file"), "1 file");
+    EXPECT_EQ(counted(2, "file"), "2 files");
+}
 TEST(Names, BytesThatAreNotUtf8ArePercentEscaped) {
     EXPECT_EQ(escape_name("счёт 1.pdf"), "счёт 1.pdf");
     EXPECT_EQ(escape_name("a\xff%b"), "a%FF%25b");

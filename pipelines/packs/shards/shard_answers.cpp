@@ -23,7 +23,7 @@ std::string joined(const std::vector<std::string>& all) {
     return text.empty() ? "-" : text;
 }
 std::string amount(const TreeTotals& totals) {
-    return fmt::format("{} files, {} bytes", totals.files, totals.bytes);
+    return counted(totals.files, "file") + ", " + counted(totals.bytes, "byte");
 }
 Json row_json(const ShardRow& row) {
     return Json{{"shard", escape_name(row.name)},
@@ -132,8 +132,8 @@ Errc tell(const ShardVerdict& verdict, Answer& answer, Json& row, bool& ok) {
         answer.text += name + ": ok, " + amount(found.totals) + "\n";
         return Errc::failed;
     }
-    answer.text += fmt::format("{}: differs from {} ({} differences)\n", name,
-                               named(verdict.source), found.differences);
+    answer.text += fmt::format("{}: differs from {} ({})\n", name, named(verdict.source),
+                               counted(found.differences, "difference"));
     for (const std::string& one : found.differing) answer.text += "  " + named(one) + "\n";
     return Errc::corrupt;
 }

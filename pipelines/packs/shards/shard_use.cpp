@@ -76,8 +76,8 @@ class Placement {
             co_await compare_trees(loop_, spot_.source, draft().path, request_.copy, cancel_));
         if (found.differences == 0) co_return Result<void>();
         co_return fail(Errc::corrupt, "the copy differs from " + escape_name(spot_.source) + " (" +
-                                          std::to_string(found.differences) +
-                                          " differences): " + found.differing.front());
+                                          counted(found.differences, "difference") +
+                                          "): " + found.differing.front());
     }
     const NamelessTree& draft() const { return draft_.front(); }
 

@@ -18,6 +18,9 @@ TEST(ProgressLine, SaysHowMuchHowFastAndHowLongStill) {
     const ProgressMoment unknown{2048, 0, 7, 0};
     EXPECT_EQ(progress_text("verifying s", unknown, seconds(1), 0),
               "verifying s 2.0KiB, 7 files, 2.0KiB/s");
+    const ProgressMoment one{0, 0, 1, 1};
+    EXPECT_EQ(progress_text("copying s", one, seconds(1), 0),
+              "copying s 100%  0B of 0B, 1 of 1 file, 0B/s, 0s left");
 }
 
 TEST(ProgressLine, FitsIntoTheTerminal) {
