@@ -12,7 +12,7 @@
 
 namespace musher::test {
 
-inline constexpr Duration kLongestCheck = std::chrono::seconds(1) * kSlowdown;
+inline constexpr Duration kLongestCheck = std::chrono::seconds(5) * kSlowdown;
 
 struct Checked {
     Configuration read;
