@@ -80,6 +80,7 @@ class Dispatcher {
     // the ends of jobs (job_end.cpp)
     Task<void> run_job(Slots::iterator slot);
     Task<RunReport> attempt(Slot& slot, const Program& program);
+    Task<Result<Presence>> parent_of(Slot& slot);
     void finish(Slot& slot, RunReport report);
     Defeat defeat_of(const Slot& slot, const RunReport& report, const Program& program);
     Task<void> defeat(Slot& slot, RunReport report, const Program& program);
@@ -103,9 +104,9 @@ class Dispatcher {
     std::map<std::string, std::uint64_t> passes_;   // by sink: how many jobs went through
     std::map<std::string, std::uint64_t> blamers_;  // jobs that found one broken: its passes then
     Scope scope_;
-    Cancel jobs_;  // parent of every job's Cancel
+    Cancel jobs_;   // parent of every job's Cancel
     Cancel leave_;  // a stop has begun: what waits for something goes back at once
-    Slots slots_;  // claimed: waiting to start or running
+    Slots slots_;   // claimed: waiting to start or running
     std::size_t running_ = 0;
     std::vector<Ack> acks_;     // done, not yet told to the queue
     std::vector<Ended> ended_;  // one for each of acks_, in their order

@@ -54,20 +54,30 @@ Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
     if (slot.claim.job.on_failure) {
         // The parent's last attempt enqueued us before it was buried; a crash in between let it
         // live on.
-        const std::vector<std::string> parent{slot.claim.job.failed.value("job", "")};
-        const auto known = co_await queue_.find(parent, slot.cancel);
+        const Result<Presence> parent = co_await parent_of(slot);
         RunReport report;
-        if (!known) report.outcome = fail(known.error());
-        if (known && known->front() == Presence::live) {
+        if (!parent) report.outcome = fail(parent.error());
+        if (parent && *parent == Presence::live) {
             report.outcome = fail(Errc::conflict, "the failed job still has tries left");
-            report.too_early = true;
         }
-        const bool needless = known && known->front() == Presence::done;
-        if (needless || !report.outcome) co_return report;
+        report.too_early = !report.outcome;
+        if (report.too_early || *parent == Presence::done) co_return report;
     }
     const Stop stop{leave_, jobs_};
     JobRunner runner(around_, program, queue_, slot.claim, slot.cancel, stop, slot.progress);
     co_return co_await runner.run();
+}
+
+/// Asks until the queue answers: that it is away is no fault of the alarm's.
+Task<Result<Presence>> Dispatcher::parent_of(Slot& slot) {
+    const std::vector<std::string> parent{slot.claim.job.failed.value("job", "")};
+    for (int tries = 0;; ++tries) {
+        const Result<std::vector<Presence>> known = co_await queue_.find(parent, slot.cancel);
+        if (known) co_return known->front();
+        if (slot.cancel.requested()) co_return fail(known.error());
+        const bool once_more = co_await again(tries, known.error());
+        if (!once_more) co_return fail(known.error());
+    }
 }
 
 void Dispatcher::finish(Slot& slot, RunReport report) {
@@ -118,7 +128,7 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
         co_await release(slot);
         co_return;
     }
-    if (report.too_early) {
+    if (report.too_early && !slot.cancelled) {
         co_await release(slot, kParentDelay);
         co_return;
     }

@@ -1,4 +1,5 @@
-// A queue that is away when a test says so, for one call: the storing of a receipt.
+// A queue that is away when a test says so, for what is asked while a job runs: the storing of a
+// receipt, the search for other jobs.
 #pragma once
 
 #include <functional>
@@ -38,7 +39,8 @@ class AwayQueue final : public JobQueue {
     Task<Result<Reaped>> reap(Cancel& cancel) override { return behind_.reap(cancel); }
     Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,
                                              Cancel& cancel) override {
-        return behind_.find(std::move(ids), cancel);
+        if (away && away()) co_return musher::fail(Errc::unavailable, "redis is away");
+        co_return co_await behind_.find(std::move(ids), cancel);
     }
     Task<Result<JobRow>> show(std::string id, Cancel& cancel) override {
         return behind_.show(std::move(id), cancel);

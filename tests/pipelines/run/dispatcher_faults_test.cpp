@@ -90,9 +90,7 @@ Task<void> one_bad_folder(Loop& loop) {
     EXPECT_FALSE(shop.dispatcher().hold().active());
     EXPECT_EQ(order.substr(0, 2), "12") << "another job is the probe";
 }
-TEST(DispatcherFaults, AJobWithItsOwnFaultInASinkHoldsNobodyUp) {
-    test::on_loop(one_bad_folder);
-}
+TEST(DispatcherFaults, AJobWithItsOwnFaultInASinkHoldsNobodyUp) { test::on_loop(one_bad_folder); }
 
 Task<void> dies_in_a_full_queue(Loop& loop) {
     QueueOptions options;
@@ -103,10 +101,12 @@ Task<void> dies_in_a_full_queue(Loop& loop) {
     int alarms = 0;
     Waiters go(loop.ready());
     shop.waits_for("gate", "1", go);
-    shop.step("fails", false, [](StepContext&) -> Result<StepResult> {
-        return fail(Errc::failed, "no");
+    shop.step("fails", false,
+              [](StepContext&) -> Result<StepResult> { return fail(Errc::failed, "no"); });
+    shop.on_failure("alarm", [&](StepContext&) {
+        ++alarms;
+        return StepResult();
     });
-    shop.on_failure("alarm", [&](StepContext&) { ++alarms; return StepResult(); });
     Scope scope("test", loop.ready(), loop.clock());
     Cancel stop;
     co_await shop.store("1");
@@ -126,6 +126,33 @@ Task<void> dies_in_a_full_queue(Loop& loop) {
     EXPECT_EQ(shop.counts().dead, 1u);
 }
 TEST(DispatcherFaults, AFullQueueStillTakesTheAlarm) { test::on_loop(dies_in_a_full_queue); }
+
+Task<void> alarms_while_the_queue_is_away(Loop& loop) {
+    Workshop shop(loop);
+    shop.config().limits.attempts = 1;
+    int asked = 0, attempt = 0;
+    shop.step("fails", false,
+              [](StepContext&) -> Result<StepResult> { return fail(Errc::failed, "no"); });
+    shop.on_failure("alarm", [&](StepContext& context) {
+        attempt = context.attempt;
+        return StepResult();
+    });
+    shop.away().away = [&asked] { return ++asked <= 2; };
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.store("1");
+    co_await shop.start(scope, stop);
+    co_await shop.ends(2);
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(asked, 3);
+    EXPECT_EQ(attempt, 1) << "the alarm paid for the queue";
+    EXPECT_EQ(shop.counts().dead, 1u);
+}
+TEST(DispatcherFaults, AQueueThatIsAwayCostsTheAlarmNoTry) {
+    test::on_loop(alarms_while_the_queue_is_away);
+}
 
 Task<void> one_ends_while_it_stops(Loop& loop) {
     Workshop shop(loop);
@@ -197,9 +224,7 @@ Task<void> two_attempts_write(Loop& loop) {
     EXPECT_EQ(rooms.size(), 2u);
     EXPECT_NE(rooms.front(), rooms.back());
 }
-TEST(DispatcherFaults, EachAttemptHasAScratchFolderOfItsOwn) {
-    test::on_loop(two_attempts_write);
-}
+TEST(DispatcherFaults, EachAttemptHasAScratchFolderOfItsOwn) { test::on_loop(two_attempts_write); }
 
 }  // namespace
 }  // namespace musher

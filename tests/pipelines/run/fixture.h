@@ -3,14 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "pipelines/config/yaml.h"
 #include "pipelines/queue/memory_queue.h"
 #include "pipelines/run/dispatcher.h"
 #include "tests/pipelines/run/scripted_step.h"
+#include "tests/support/away_queue.h"
 #include "tests/support/run_loop.h"
 
 namespace musher::test {
@@ -66,7 +63,7 @@ class Workshop {
     Task<void> start(Scope& scope, Cancel& stop) {
         program_ = Program::compile(config_, 1).value();
         dispatcher_ = std::make_unique<Dispatcher>(
-            around_, program_, queue_, tally_, nullptr, [this](std::vector<Settlement> batch) {
+            around_, program_, away_, tally_, nullptr, [this](std::vector<Settlement> batch) {
                 const std::size_t count = batch.size();
                 for (Settlement& one : batch) ended.push_back(std::move(one));
                 dispatcher_->settled_done(count);
@@ -112,6 +109,7 @@ class Workshop {
     Surroundings& around() { return around_; }
     const Tally::Counts& counts() const { return tally_.counts(); }
     MemoryQueue& queue() { return queue_; }
+    AwayQueue& away() { return away_; }
     Dispatcher& dispatcher() { return *dispatcher_; }
     std::vector<Settlement> ended;
 
@@ -135,6 +133,7 @@ class Workshop {
     Pool pool_;
     Surroundings around_;
     MemoryQueue queue_;
+    AwayQueue away_{queue_};
     EventRing happenings_{loop_.clock()};
     Tally tally_{loop_.clock(), happenings_, "p"};
     Spec spec_{ComponentKind::step, "test", "", "", {}, {}, ""};
