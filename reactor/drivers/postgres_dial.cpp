@@ -98,6 +98,14 @@ std::string address_of(const SocketAddress& found) {
     return std::string(text.substr(0, colon));
 }
 
+/// Of several servers each one's answer is told; the last decides what kind of failure it is.
+Error after(const Error& before, Error answer) {
+    const bool again = before.message.find(answer.message) != std::string::npos;
+    if (again) answer.message = before.message;
+    if (!again && !before.message.empty()) answer.message.insert(0, before.message + "; ");
+    return answer;
+}
+
 /// Every address of every server; what cannot be looked up is left out and told by `last`.
 Task<std::vector<Attempt>> look_up(Loop& loop, const PostgresTarget& target, Error& last,
                                    Cancel& cancel) {
@@ -109,7 +117,7 @@ Task<std::vector<Attempt>> look_up(Loop& loop, const PostgresTarget& target, Err
         }
         const Result<std::vector<SocketAddress>> found =
             co_await resolve(loop, server.host, 0, cancel);
-        if (!found) last = found.error();
+        if (!found) last = after(last, found.error());
         if (!found) continue;
         for (const SocketAddress& address : *found) {
             PostgresServer one = server;
@@ -135,13 +143,15 @@ Task<Result<Link>> try_each(Loop& loop, const PostgresTarget& target, Cancel& ca
             const Deadline limit(loop.timers(), mine, share);
             Result<Link> link = co_await connect_one(loop, attempt, mine);
             if (link) co_return link;
-            last = std::move(link).error();
+            Error answer = std::move(link).error();
             if (cancel.requested()) co_return fail(cancel.error());
-            if (last.code == Errc::timeout) {
-                last = Error(Errc::unavailable, "connecting to postgres at " + attempt.shown +
-                                                    " took longer than " + format_duration(share));
+            if (answer.code == Errc::timeout) {
+                answer =
+                    Error(Errc::unavailable, "connecting to postgres at " + attempt.shown +
+                                                 " took longer than " + format_duration(share));
             }
-            if (last.code == Errc::denied) co_return fail(std::move(last));
+            if (answer.code == Errc::denied) co_return fail(std::move(answer));
+            last = after(last, std::move(answer));
         }
     }
     co_return fail(std::move(last));

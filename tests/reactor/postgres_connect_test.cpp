@@ -80,6 +80,14 @@ TEST(PostgresConnect, SpeaksOverUnixAndTcp) {
     test::on_loop(says_its_name, url);
 }
 
+Task<void> names_all_that_are_away(Loop& loop) {
+    const Refusal both{"postgresql://app@127.0.0.1:1,127.0.0.1:2/postgres", Errc::unavailable,
+                       "connecting to postgres at 127.0.0.1:1: Connection refused; "
+                       "connecting to postgres at 127.0.0.1:2: Connection refused"};
+    co_await expect_refusal(loop, both);
+}
+TEST(PostgresConnect, TellsOfEachOfSeveralServers) { test::on_loop(names_all_that_are_away); }
+
 Task<void> verified(Loop& loop, PostgresServer& server) {
     const std::string good = "sslmode=verify-full&sslrootcert=" + server.ca_file();
     const std::string wrong = "sslmode=verify-full&sslrootcert=" + server.wrong_ca_file();

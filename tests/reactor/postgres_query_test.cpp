@@ -208,7 +208,7 @@ Task<void> half_open(Loop& loop, PostgresServer& server) {
     EXPECT_TRUE(link->broken());
     EXPECT_NE(link->why().text().find("did not answer a cancel request within 2s"),
               std::string::npos);
-    EXPECT_EQ(loop.watchdog().calls_over(), 0u) << "the loop was held";
+    EXPECT_LT(loop.watchdog().longest_turn(), std::chrono::seconds(1)) << "the loop was held";
     EXPECT_EQ(co_await said(*other, "SELECT 'alive'"), "alive");
     ::kill(frozen, SIGCONT);
 }
