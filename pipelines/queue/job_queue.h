@@ -84,6 +84,11 @@ struct JobPage {
     std::string next;         // empty: the last page
 };
 
+/// The server said neither yes nor no, or has no room just now: ask again.
+inline bool is_unanswered(const Error& e) {
+    return e.code == Errc::unavailable || e.code == Errc::full || e.code == Errc::timeout;
+}
+
 class JobQueue {
   public:
     virtual ~JobQueue() = default;

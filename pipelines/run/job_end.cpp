@@ -282,10 +282,8 @@ Task<void> Dispatcher::release_waiting() {
 }
 
 Task<bool> Dispatcher::again(int tries, const Error& error) {
-    const bool no_answer =
-        error.code == Errc::unavailable || error.code == Errc::full || error.code == Errc::timeout;
     // Without an answer the lease decides: it runs out and the job is claimed again.
-    if (!no_answer || stopping_ || tries >= 20) co_return false;
+    if (!is_unanswered(error) || stopping_ || tries >= 20) co_return false;
     trouble_ = error.text();
     Cancel pause(jobs_);
     const Duration delay = backoff_delay(milliseconds(100), std::chrono::seconds(5), tries + 1);

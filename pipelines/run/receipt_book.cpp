@@ -68,8 +68,7 @@ Task<Result<void>> ReceiptBook::store(Receipt receipt, Cancel& cancel) {
     for (int tries = 1;; ++tries) {
         Result<void> stored =
             co_await queue_.store_receipt(claim_.job.id, claim_.token, receipt, cancel);
-        const bool away = !stored && stored.error().code == Errc::unavailable;
-        if (!away || cancel.requested()) co_return stored;
+        if (stored || !is_unanswered(stored.error()) || cancel.requested()) co_return stored;
         const Duration pause = backoff_delay(kPause, kLongestPause, tries);
         const Result<void> slept = co_await loop_.timers().sleep(pause, cancel);
         if (!slept) co_return stored;

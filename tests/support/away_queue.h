@@ -13,10 +13,11 @@ class AwayQueue final : public JobQueue {
     explicit AwayQueue(JobQueue& behind) : behind_(behind) {}
     /// Asked at each call.
     std::function<bool()> away;
+    Errc why = Errc::unavailable;
 
     Task<Result<void>> store_receipt(std::string id, std::string token, Receipt receipt,
                                      Cancel& cancel) override {
-        if (away && away()) co_return musher::fail(Errc::unavailable, "redis is away");
+        if (away && away()) co_return musher::fail(why, "redis is away");
         co_return co_await behind_.store_receipt(std::move(id), std::move(token),
                                                  std::move(receipt), cancel);
     }
@@ -39,7 +40,7 @@ class AwayQueue final : public JobQueue {
     Task<Result<Reaped>> reap(Cancel& cancel) override { return behind_.reap(cancel); }
     Task<Result<std::vector<Presence>>> find(std::vector<std::string> ids,
                                              Cancel& cancel) override {
-        if (away && away()) co_return musher::fail(Errc::unavailable, "redis is away");
+        if (away && away()) co_return musher::fail(why, "redis is away");
         co_return co_await behind_.find(std::move(ids), cancel);
     }
     Task<Result<JobRow>> show(std::string id, Cancel& cancel) override {

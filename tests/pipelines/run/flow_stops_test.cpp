@@ -98,6 +98,20 @@ Task<void> late_receipt(Loop& loop) {
 }
 TEST(Receipts, ATimeOutWaitsForThem) { test::on_loop(late_receipt); }
 
+Task<void> receipt_without_room(Loop& loop) {
+    FlowRig rig(loop);
+    EXPECT_EQ(rig.check("  - deliver: a\n  - act: b\n"), "");
+    int asked = 0;
+    rig.front.why = Errc::full;
+    rig.front.away = [&asked] { return ++asked < 2; };
+    const RunReport report = co_await rig.attempt();
+    EXPECT_TRUE(report.outcome);
+    EXPECT_THAT(rig.stage.done, ElementsAre("deliver: a", "act: b"));
+    EXPECT_THAT(rig.stored(), ElementsAre("deliver a"));
+    co_await rig.close();
+}
+TEST(Receipts, WaitForAServerThatHasNoRoom) { test::on_loop(receipt_without_room); }
+
 Task<void> last_receipt(Loop& loop) {
     FlowRig rig(loop);
     EXPECT_EQ(rig.check("  - for_each: { in: '{1, 2}', steps: [ act: made ] }\n"), "");
