@@ -38,7 +38,7 @@ TEST(PostgresNotifyEvent, MembersBecomeFieldsAndTheContractsNamesWin) {
                       {"channel", "new orders"},
                       {"pid", 42},
                       {"payload", all}};
-    EXPECT_EQ(event.facts, wanted);
+    EXPECT_EQ(*event.facts, wanted);
     EXPECT_EQ(event.view()["id"], event.id);
 }
 

@@ -29,7 +29,7 @@ Task<void> multiples(Loop& loop, ManualClock& clock) {
     EXPECT_THAT(due, ElementsAre("12:00:10", "12:00:20", "12:00:30"));
     const Event& event = life.events.front();
     EXPECT_EQ(event.kind, "timer");
-    EXPECT_EQ(event.facts, (Json{{"due", "2026-03-28T12:00:10.000Z"}}));
+    EXPECT_EQ(*event.facts, (Json{{"due", "2026-03-28T12:00:10.000Z"}}));
     EXPECT_EQ(event.date, "2026-03-28");
     EXPECT_EQ(event.id, uuid_of("timer ticks 2026-03-28T12:00:10.000Z")) << "for all reactors";
     EXPECT_TRUE(event.file.empty());

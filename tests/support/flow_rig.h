@@ -25,7 +25,7 @@ namespace musher::test {
 class FlowRig {
   public:
     explicit FlowRig(Loop& loop)
-        : loop_(loop), pool_(loop), around_(loop, connections_, pool_), queue_("p", loop.clock()) {
+        : pool_(loop), around_(loop, connections_, pool_), queue_("p", loop.clock()) {
         around_.scratch_root = dir / "scratch";
         const auto make = [this](bool sink) {
             return [this, sink] { return std::make_unique<StagedStep>(stage, sink); };
@@ -130,7 +130,6 @@ class FlowRig {
         return spec;
     }
 
-    Loop& loop_;
     Connections connections_;
     Pool pool_;
     Surroundings around_;

@@ -67,7 +67,7 @@ Task<void> large(Loop& loop, NginxServer& server) {
     EXPECT_EQ(got["bytes"], kLarge);
     EXPECT_EQ(got["headers"]["content-length"], std::to_string(kLarge));
     EXPECT_EQ(got["sha256"], sha256_of(server.files() + "/large"));
-    EXPECT_EQ(bench.body.sha256, got["sha256"]);
+    EXPECT_EQ(got["sha256"], bench.body.sha256);
     EXPECT_EQ(bench.body.size, kLarge);
     EXPECT_EQ(sha256_of(bench.body.path), bench.body.sha256);
     EXPECT_EQ(scratch_files(bench).size(), 1u);
