@@ -64,7 +64,8 @@ void build(const std::string& root) {
     for (int i = 0; i < 120; ++i) deep += "/d";
     fs::create_directories(deep);
     write(deep + "/bottom", "b");
-    for (const unsigned size : {0u, 1u, 4096u, (1u << 20) - 1, 1u << 20, (1u << 20) + 1, 3u << 20}) {
+    constexpr unsigned kMiB = 1 << 20;
+    for (const unsigned size : {0u, 1u, 4096u, kMiB - 1, kMiB, kMiB + 1, 3 * kMiB}) {
         write(root + "/a/" + std::to_string(size), noise(size));
     }
     write(root + "/a/large", noise((65 << 20) + 17));
