@@ -2,6 +2,7 @@
 
 #include "pipelines/queue/embedded_redis_folder.h"
 #include "pipelines/queue/embedded_redis_leftover.h"
+#include "pipelines/queue/embedded_redis_tail.h"
 #include "reactor/base/log.h"
 #include "reactor/drivers/redis_dial.h"
 #include "reactor/loop/offload.h"
@@ -52,7 +53,7 @@ ChildSpec EmbeddedRedis::spec() const {
                  "--unixsocketperm",
                  "700",
                  "--dir",
-                 options_.state + "/redis",
+                 folder(),
                  "--daemonize",
                  "no",
                  "--save",
@@ -61,6 +62,8 @@ ChildSpec EmbeddedRedis::spec() const {
                  "yes",
                  "--appendfsync",
                  options_.fsync_always ? "always" : "everysec",
+                 "--aof-load-truncated",
+                 "no",
                  "--hz",
                  "1",
                  "--maxmemory-policy",
@@ -82,7 +85,12 @@ Task<Result<void>> EmbeddedRedis::start(Cancel& cancel) {
     const SocketAddress where = socket();
     MUSHER_CO_DO(co_await end_leftover_redis(loop_, where, options_.patience, cancel));
     MUSHER_CO_DO(co_await launch());
-    const Result<void> ready = co_await wait_until_ready(cancel);
+    Result<void> ready = co_await wait_until_ready(cancel);
+    if (!ready && is_tail_cut_short(ready.error())) {
+        MUSHER_CO_DO(co_await take_off_cut_tail(loop_, folder(), cancel));
+        MUSHER_CO_DO(co_await launch());
+        ready = co_await wait_until_ready(cancel);
+    }
     if (!ready) {
         co_await child_->stop();
         co_return fail(ready.error());
@@ -93,9 +101,9 @@ Task<Result<void>> EmbeddedRedis::start(Cancel& cancel) {
 }
 
 Task<Result<void>> EmbeddedRedis::make_folder() {
-    const std::string folder = options_.state + "/redis";
+    const std::string where = folder();
     const std::string log = path("redis.log");
-    auto work = [&] { return prepare_redis_folder(folder, log); };
+    auto work = [&] { return prepare_redis_folder(where, log); };
     co_return co_await offload(loop_, work);
 }
 
@@ -179,6 +187,10 @@ Task<void> EmbeddedRedis::supervise() {
             const Result<void> ended = co_await child_->wait(stop_);
             if (!ended) co_return;
             last_error_ = co_await reason_of_end();
+            if (is_tail_cut_short(last_error_)) {
+                const Result<void> mended = co_await take_off_cut_tail(loop_, folder(), stop_);
+                if (!mended) last_error_ = mended.error();
+            }
         } else {
             last_error_ = launched.error();
         }

@@ -53,7 +53,8 @@ class EmbeddedRedis {
     Task<void> shut_down();
     ChildSpec spec() const;
     SocketAddress socket() const;
-    std::string path(const char* name) const { return options_.state + "/redis/" + name; }
+    std::string folder() const { return options_.state + "/redis"; }
+    std::string path(const char* name) const { return folder() + "/" + name; }
 
     Loop& loop_;
     EmbeddedRedisOptions options_;

@@ -26,6 +26,11 @@ class RedisServer:
         self.process = None
 
     def start(self):
+        # As musher does it for its own after a kill in the middle of a write.
+        manifest = os.path.join(self.folder, "appendonlydir/appendonly.aof.manifest")
+        if os.path.exists(manifest):
+            subprocess.run(["redis-check-aof", "--fix", manifest], input=b"y\n", check=True,
+                           stdout=subprocess.DEVNULL)
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder,
              "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--logfile",

@@ -57,6 +57,13 @@ void RedisServer::start() {
 }
 
 bool RedisServer::try_start() {
+    // As EmbeddedRedis does it after a kill in the middle of a write.
+    const std::string manifest = *dir_ / "appendonlydir/appendonly.aof.manifest";
+    if (std::filesystem::exists(manifest)) {
+        const Fd none(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+        const std::string mend = "echo y | redis-check-aof --fix \"$0\"";
+        wait_for(spawn({"/bin/sh", "-c", mend, manifest}, Account(), none.get(), none.get()));
+    }
     const std::string notify_path = *dir_ / "notify";
     const Readiness ready(notify_path);
     std::vector<std::string> argv{"/usr/bin/env", "NOTIFY_SOCKET=" + notify_path, "redis-server"};

@@ -99,8 +99,10 @@ Task<void> configuration(Loop& loop, const TempDir& state) {
     co_await expect_start(server);
     Redis redis(loop, server.target());
     const std::pair<const char*, const char*> settings[] = {
-        {"appendonly", "yes"}, {"appendfsync", "always"},          {"save", ""},       {"hz", "1"},
-        {"port", "0"},         {"maxmemory-policy", "noeviction"}, {"daemonize", "no"}};
+        {"appendonly", "yes"}, {"appendfsync", "always"},
+        {"save", ""},          {"hz", "1"},
+        {"port", "0"},         {"maxmemory-policy", "noeviction"},
+        {"daemonize", "no"},   {"aof-load-truncated", "no"}};
     Cancel never;
     for (const auto& [name, value] : settings) {
         Argv get{"CONFIG", "GET", name};
@@ -137,6 +139,58 @@ Task<void> kill_server(Loop& loop, const TempDir& state) {
 TEST(EmbeddedRedis, StartsAgainAfterKill9WithItsData) {
     const TempDir state;
     test::on_loop(kill_server, state);
+}
+
+const Argv kCounts = {"EVAL",
+                      "redis.call('INCR', 'x') redis.call('SET', 'y', '12345') return 'done'", "0"};
+
+/// As if the server had been killed in the middle of writing the last of kCounts.
+void cut_last_write(const TempDir& state) {
+    const std::string file = state / "redis/appendonlydir/appendonly.aof.1.incr.aof";
+    std::ifstream in(file, std::ios::binary);
+    const std::string all{std::istreambuf_iterator<char>(in), {}};
+    std::filesystem::resize_file(file, all.rfind("12345") + 2);
+}
+
+Task<void> cut_short(Loop& loop, const TempDir& state) {
+    EmbeddedRedis server(loop, options_for(state));
+    co_await expect_start(server);
+    Redis redis(loop, server.target(), eager());
+    Argv get{"GET", "x"};
+    // Found at a start.
+    EXPECT_EQ(co_await ask(redis, get), "") << "nobody got an answer to it";
+    EXPECT_EQ(co_await ask(redis, kCounts), "done");
+    EXPECT_EQ(co_await ask(redis, kCounts), "done");
+    // Found when it is started again.
+    ::kill(server.pid(), SIGKILL);
+    cut_last_write(state);
+    const auto mended = [&] { return server.restarts() >= 2 && redis.status().connections > 1; };
+    co_await eventually(loop, mended);
+    EXPECT_EQ(co_await ask(redis, get), "1");
+    EXPECT_EQ(co_await ask(redis, kCounts), "done");
+    const std::uint64_t before = server.restarts();
+    ::kill(server.pid(), SIGKILL);
+    const auto again = [&] { return server.restarts() > before && server.pid() != 0; };
+    co_await eventually(loop, again);
+    const auto noticed = [&] { return redis.status().connections > 2; };
+    co_await eventually(loop, noticed);
+    EXPECT_EQ(co_await ask(redis, get), "2") << "half a transaction ran with another one";
+    co_await redis.close();
+    co_await server.stop();
+}
+Task<void> count_once(Loop& loop, const TempDir& state) {
+    EmbeddedRedis server(loop, options_for(state));
+    co_await expect_start(server);
+    Redis redis(loop, server.target());
+    EXPECT_EQ(co_await ask(redis, kCounts), "done");
+    co_await redis.close();
+    co_await server.stop();
+}
+TEST(EmbeddedRedis, TakesAWriteOffThatIsNotWhole) {
+    const TempDir state;
+    test::on_loop(count_once, state);
+    cut_last_write(state);
+    test::on_loop(cut_short, state);
 }
 
 /// What a musher does that is about to be killed: starts the server, writes, says so.
