@@ -53,7 +53,7 @@ class Dispatcher {
     struct Slot;
     struct Ended {
         Settlement told;
-        int attempt;
+        int attempt = 0;
     };
     using Slots = std::list<Slot>;
 
