@@ -56,12 +56,14 @@ Task<RunReport> Dispatcher::attempt(Slot& slot, const Program& program) {
         // live on.
         const Result<Presence> parent = co_await parent_of(slot);
         RunReport report;
-        if (!parent) report.outcome = fail(parent.error());
-        if (parent && *parent == Presence::live) {
+        if (!parent) {
+            report.outcome = fail(parent.error());
+            report.too_early = is_unanswered(parent.error());
+        } else if (*parent == Presence::live) {
             report.outcome = fail(Errc::conflict, "the failed job still has tries left");
+            report.too_early = true;
         }
-        report.too_early = !report.outcome;
-        if (report.too_early || *parent == Presence::done) co_return report;
+        if (!report.outcome || *parent == Presence::done) co_return report;
     }
     const Stop stop{leave_, jobs_};
     JobRunner runner(around_, program, queue_, slot.claim, slot.cancel, stop, slot.progress);
