@@ -33,10 +33,9 @@ Task<Result<void>> take_off_cut_tail(Loop& loop, std::string folder, Cancel& can
                        "keep a copy of " + folder + ", then mend it by hand");
     }
     const std::size_t from = exit->out.find("This will shrink");
+    if (from == std::string::npos) co_return Result<void>();  // it was whole
     const std::size_t to = exit->out.find('\n', from);
-    log::warning(
-        "embedded_redis.mended",
-        Json{{"what", from == std::string::npos ? "" : exit->out.substr(from, to - from)}});
+    log::warning("embedded_redis.mended", Json{{"what", exit->out.substr(from, to - from)}});
     co_return Result<void>();
 }
 

@@ -37,7 +37,8 @@ std::string count(int times, const char* form) {
 struct Hostile {
     const char* name;
     std::string text;
-    std::string codes;  // of which one of its problems has one; "": it has none
+    const char* code;          // of one of its problems; "": it has none
+    const char* or_code = "";  // what a slow processor may come to first
 };
 
 std::vector<Hostile> hostile_files() {
@@ -64,7 +65,7 @@ std::vector<Hostile> hostile_files() {
              count(5'000,
                    "  - log: \"${{(function() while true do end return "
                    "{} end)()}}\"\n"),
-         "too_many slow_expressions"},  // a slow processor spends the time on fewer of them
+         "too_many", "slow_expressions"},
         {"megabytes of Lua",
          kHead + std::string("when: ") + repeat(300'000, "1 + ") + "1 > 0\n" + kSteps, ""},
         {"an open ${ many times",
@@ -93,13 +94,13 @@ TEST(HostileFiles, AreCheckedInATrice) {
             << std::chrono::duration_cast<milliseconds>(checked.took).count() << "ms";
         EXPECT_LE(checked.read.problems.size(), limits::kConfigProblems + 1);
         EXPECT_LT(checked.said.size(), 300'000u);
-        const std::vector<Problem>& problems = checked.read.problems;
-        if (hostile.codes.empty()) {
-            EXPECT_TRUE(problems.empty()) << checked.said.substr(0, 500);
+        std::set<std::string> codes;
+        for (const Problem& problem : checked.read.problems) codes.insert(problem.code);
+        if (*hostile.code) {
+            EXPECT_TRUE(codes.contains(hostile.code) || codes.contains(hostile.or_code))
+                << checked.said.substr(0, 500);
         } else {
-            EXPECT_TRUE(std::any_of(problems.begin(), problems.end(), [&](const Problem& problem) {
-                return hostile.codes.find(problem.code) != std::string::npos;
-            })) << checked.said.substr(0, 500);
+            EXPECT_TRUE(checked.read.problems.empty()) << checked.said.substr(0, 500);
         }
     }
 }
