@@ -40,8 +40,12 @@ Result<void> replace_text(const std::string& path, const std::string& text) {
     if (failed) return fail(errno_error(failed.value(), "finding " + path));
     struct stat status{};
     if (::stat(real.c_str(), &status) != 0) return fail(errno_error(errno, "reading " + path));
-    MUSHER_TRY(AtomicFile file, AtomicFile::create(real.parent_path(), real.filename(),
-                                                   status.st_mode & 0777, text.size()));
+    Result<AtomicFile> made = AtomicFile::create(real.parent_path(), real.filename(),
+                                                 status.st_mode & 0777, text.size());
+    if (!made && made.error().code == Errc::denied) {
+        made.error().hint = "the user that runs musher must be able to write in the folder";
+    }
+    MUSHER_TRY(AtomicFile file, std::move(made));
     MUSHER_DO(write_all(file.fd().get(), text));
     // Only root may give a file away; a group of ours may have it.
     if (::fchown(file.fd().get(), status.st_uid, status.st_gid) != 0) {

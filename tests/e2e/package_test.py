@@ -223,6 +223,7 @@ class PackageTest(unittest.TestCase):
             self.feeds_secrets()
             self.hides_nothing()
             self.names_what_the_user_may_not_do()
+            self.rolls_back()
             self.is_restarted_when_stuck()
             self.is_upgraded_and_removed()
         except BaseException:
@@ -334,6 +335,17 @@ class PackageTest(unittest.TestCase):
             self.assertRegex(str(caught.exception),
                              rf"home\.yml:\d+:\d+: error: .*{path}\b.*ermission denied")
         self.debian.inside("rm", "/etc/musher/pipelines/home.yml")
+
+    def rolls_back(self):
+        inside = self.debian.inside
+        file = "/etc/musher/pipelines/inbox.yml"
+        with open(self.debian / file) as packaged:
+            text = packaged.read()
+        self.write(file, "steps: [ nonsense ]\n")
+        until(lambda: "broken" in inside("runuser", "-u", "musher", "--", "musher", "status"), 30)
+        inside("musher", "rollback", "inbox")
+        with open(self.debian / file) as put_back:
+            self.assertEqual(put_back.read(), text)
 
     def is_restarted_when_stuck(self):
         inside = self.debian.inside
