@@ -125,15 +125,17 @@ Json table_schema(const std::vector<Option>& table) {
     return schema;
 }
 
-/// Whether `NAME: VALUE` says all that must be said.
-bool takes_bare_value(const Spec& spec) {
+/// What a bare value means, where `NAME: VALUE` says all that must be said; else nullptr.
+const Option* bare_value(const Spec& spec) {
     const auto meant = std::find_if(spec.options.begin(), spec.options.end(),
                                     [&](const Option& one) { return one.name == spec.scalar; });
-    if (meant == spec.options.end()) return false;
-    return std::none_of(spec.options.begin(), spec.options.end(), [&](const Option& option) {
-        const bool other = option.required && option.name != spec.scalar;
-        return other || (!option.one_of.empty() && option.one_of != meant->one_of);
-    });
+    if (meant == spec.options.end()) return nullptr;
+    const bool more =
+        std::any_of(spec.options.begin(), spec.options.end(), [&](const auto& option) {
+            const bool other = option.required && option.name != spec.scalar;
+            return other || (!option.one_of.empty() && option.one_of != meant->one_of);
+        });
+    return more ? nullptr : &*meant;
 }
 
 /// Exactly one of these components; `beside` may stand in the same map. A name alone, where a
@@ -144,7 +146,10 @@ Json component_schema(const std::vector<const Spec*>& specs, const std::vector<O
     Json alone = Json::array();
     for (const Spec* spec : specs) {
         Json options = table_schema(spec->options);
-        if (takes_bare_value(*spec)) options = any_of(std::move(options), ref("text"));
+        if (const Option* bare = bare_value(*spec)) {
+            const bool list = bare->type == OptionType::text_list;
+            options = any_of(std::move(options), ref(list ? "texts" : "text"));
+        }
         options["description"] = spec->summary;
         map["properties"][std::string(spec->name)] = std::move(options);
         map["oneOf"].push_back(Json{{"required", Json::array({spec->name})}});

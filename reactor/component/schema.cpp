@@ -167,7 +167,7 @@ Value with_shorthand(const Value& value, std::string_view scalar) {
     map.kind = Value::Kind::map;
     map.at = value.at;
     if (value.is(Value::Kind::null)) return map;
-    if (scalar.empty() || value.is(Value::Kind::list)) return value;
+    if (scalar.empty()) return value;
     map.entries.push_back(Value::Entry{std::string(scalar), value.at, value});
     return map;
 }

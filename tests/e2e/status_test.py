@@ -12,7 +12,7 @@ from visit_test import Redis
 
 SOURCE = "version: 1\nsource: { hotfolder: { path: {house}/in, settle: 50ms } }\n"
 FAILING = SOURCE + """limits: { attempts: 2, backoff: 1ms..2ms }
-steps: [ { log: begun }, { exec: { argv: [/bin/false] } } ]
+steps: [ { log: begun }, { exec: [ /bin/false ] } ]
 on_failure: [ { log: oh } ]
 """
 SLOW = SOURCE + "limits: { parallel: 1 }\nsteps:\n" + GATE.rstrip() + "\n    when: event.name == 'slow'\n"

@@ -157,7 +157,7 @@ TEST(Describe, SchemasAcceptWhatCheckAccepts) {
                         "version: 1\nsource: { hotfolder: { path: a, poll: 1s } }\n"
                         "when: true\nlimits: { parallel: \"${vars.n}\", timeout: 0 }\n"
                         "steps:\n  - xz_expand\n  - log: 5\n    id: x\n  - exec: a\n"
-                        "  - xz_compress:\n"),
+                        "  - exec: [ a, b ]\n  - xz_compress:\n"),
               "");
     EXPECT_EQ(objection(pipeline, "version: 1\nsource: { timer: 1h }\nsteps: []\n"), "");
     EXPECT_EQ(objection(musher_schema(),
@@ -178,6 +178,7 @@ TEST(Describe, SchemasRefuseWhatCheckRefuses) {
         {head + "steps: [ seal, lgo: x ]\n", "/steps/1"},
         {head + "steps: [ { log: x, directory: y } ]\n", "/steps/0"},
         {head + "steps: [ http_post: \"http://h\" ]\n", "/steps/0"},
+        {head + "steps: [ http_get: [ \"http://h\" ] ]\n", "/steps/0"},
         {head + "steps: [ xz_compress: { level: 10 } ]\n", "/steps/0"},
         {head + "steps: []\nlimits: { timeout: 5 min }\n", "/limits/timeout"},
     };
