@@ -87,7 +87,9 @@ class Dispatcher {
     Task<Result<void>> raise_on_failure(const Job& job, const Error& error, const Program& program);
     Task<void> settle_failed(Slot& slot, const Defeat& end, Json story);
     Task<void> release(Slot& slot, Duration delay = Duration(0));
-    bool sink_is_broken(const std::string& job, const std::string& sink);
+    /// Whose fault it is that a sink did not take a job.
+    enum class Guilt { sink, moment, item };
+    Guilt guilt_of(const std::string& job, const std::string& sink, const Error& error);
     void sinks_passed(const RunReport& report);
     Task<void> hasten(std::vector<std::string> ids);
     Task<void> give_back_lost_claims(Cancel& cancel);
@@ -101,8 +103,12 @@ class Dispatcher {
     Tally& tally_;
     std::function<void(std::vector<Settlement>)> settled_;
     Hold hold_;
-    std::map<std::string, std::uint64_t> passes_;   // by sink: how many jobs went through
-    std::map<std::string, std::uint64_t> blamers_;  // jobs that found one broken: its passes then
+    struct Blamer {
+        std::uint64_t passes = 0;  // of the sink, when the job last found it broken
+        int times = 0;
+    };
+    std::map<std::string, std::uint64_t> passes_;  // by sink: how many jobs went through
+    std::map<std::string, Blamer> blamers_;        // by job
     Scope scope_;
     Cancel jobs_;   // parent of every job's Cancel
     Cancel leave_;  // a stop has begun: what waits for something goes back at once

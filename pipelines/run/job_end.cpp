@@ -111,14 +111,20 @@ Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Pr
     Duration delay = backoff_delay(limit.backoff_from, limit.backoff_to, slot.claim.attempt);
     end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
     const std::string& sink = report.broken_sink;
-    if (!sink.empty() && !slot.cancelled && sink_is_broken(end.id, sink)) {
+    if (sink.empty() || slot.cancelled) return end;
+    const Guilt guilt = guilt_of(end.id, sink, error);
+    if (guilt == Guilt::item) return end;
+    end.retry = true;
+    end.spends_try = false;
+    if (guilt == Guilt::sink) {
         const bool held = hold_.active();
         hold_.fault(sink, error);
         if (!held) tally_.held(sink, error.text());
-        end.retry = true;
-        end.spends_try = false;
         end.story.back()["what"] = "held";
         end.delay = std::chrono::duration_cast<milliseconds>(hold_.pause());
+    } else {
+        delay = backoff_delay(limit.backoff_from, limit.backoff_to, blamers_[end.id].times);
+        end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
     }
     return end;
 }
@@ -164,7 +170,8 @@ Task<void> Dispatcher::defeat(Slot& slot, RunReport report, const Program& progr
             } else {
                 Story::close(around_, slot.claim, slot.cancelled ? "CANCELLED" : "GIVEN UP");
             }
-            if (!end.spends_try) co_return;  // the log says that the pipeline is held
+            // The log says that the pipeline is held.
+            if (!end.spends_try && hold_.active()) co_return;
             const char* what = slot.cancelled ? "job.cancelled" : "job.dead";
             if (*goes_on) what = "job.retry";
             log::warning(what, Json{{"pipeline", job.pipeline},
@@ -228,13 +235,19 @@ Task<void> Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) 
     settle(std::move(batch));
 }
 
-/// A job that finds fault with a sink which others went through meanwhile is at fault itself (its
-/// rendered folder is a file, say): it spends a try, and holds nobody up.
-bool Dispatcher::sink_is_broken(const std::string& job, const std::string& sink) {
-    const std::uint64_t passes = passes_[sink];
+/// A job that finds fault with a sink which others went through meanwhile holds nobody up. It is at
+/// fault itself (its rendered folder is a file, say), unless the sink had no room or no time for
+/// it.
+Dispatcher::Guilt Dispatcher::guilt_of(const std::string& job, const std::string& sink,
+                                       const Error& error) {
     if (blamers_.size() >= kMostBlamers) blamers_.clear();
-    const auto [before, first] = blamers_.emplace(job, passes);
-    return first || before->second == passes;
+    Blamer& blamer = blamers_[job];
+    const bool first = ++blamer.times == 1;
+    const bool passed = !first && blamer.passes != passes_[sink];
+    const bool of_moment = is_unanswered(error);
+    if (!passed || of_moment) blamer.passes = passes_[sink];
+    if (!passed) return Guilt::sink;
+    return of_moment ? Guilt::moment : Guilt::item;
 }
 
 void Dispatcher::sinks_passed(const RunReport& report) {

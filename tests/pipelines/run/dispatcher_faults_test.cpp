@@ -92,6 +92,36 @@ Task<void> one_bad_folder(Loop& loop) {
 }
 TEST(DispatcherFaults, AJobWithItsOwnFaultInASinkHoldsNobodyUp) { test::on_loop(one_bad_folder); }
 
+/// Small files still fit on the disk; the large one comes again until it does.
+Task<void> one_large_file(Loop& loop) {
+    Workshop shop(loop);
+    shop.config().limits.attempts = 2;
+    shop.config().limits.parallel = 1;
+    int tries = 0;
+    shop.step("sink", true, [&](StepContext& context) -> Result<StepResult> {
+        if (context.job == "1" && ++tries < 6) return fail(Errc::full, "no space left");
+        StepResult result;
+        result.receipt.emplace();
+        return result;
+    });
+    Scope scope("test", loop.ready(), loop.clock());
+    Cancel stop;
+    co_await shop.store("1");
+    co_await shop.start(scope, stop);
+    for (int id = 2; tries < 6; ++id) {
+        co_await shop.put(std::to_string(id));
+        co_await shop.ends(static_cast<std::size_t>(id) - 1);
+    }
+    stop.request();
+    co_await scope.join();
+    co_await shop.close();
+    EXPECT_EQ(shop.counts().dead, 0u);
+    EXPECT_FALSE(shop.dispatcher().hold().active());
+}
+TEST(DispatcherFaults, AJobThatFindsNoRoomWhileOthersDoSpendsNoTry) {
+    test::on_loop(one_large_file);
+}
+
 Task<void> dies_in_a_full_queue(Loop& loop) {
     QueueOptions options;
     options.waiting = 3;

@@ -29,9 +29,10 @@ class Workshop {
         around_.scratch_root = testing::TempDir() + "musher-run";
     }
 
-    void step(const std::string& id, bool sink, Script script) {
+    void step(const std::string& id, bool sink, Script script, bool body = true) {
         const Script& kept = keep(std::move(script));
-        add(config_.steps, id, sink, [&kept] { return std::make_unique<ScriptedStep>(kept); });
+        const auto make = [&kept, body] { return std::make_unique<ScriptedStep>(kept, body); };
+        add(config_.steps, id, sink, make);
     }
     /// A step of a catalogue with its options as they stand in YAML.
     void real(const StepEntry& entry, const std::string& yaml, bool sink = false) {
@@ -47,8 +48,7 @@ class Workshop {
     }
     void on_failure(const std::string& id, Script script) {
         const Script& kept = keep(std::move(script));
-        const auto make = [&kept] { return std::make_unique<ScriptedStep>(kept); };
-        add(config_.on_failure, id, false, make);
+        add(config_.on_failure, id, false, [&] { return std::make_unique<ScriptedStep>(kept); });
     }
     void endless(const std::string& id, Duration timeout) {
         add(config_.steps, id, false, [] { return std::make_unique<EndlessStep>(); });
@@ -62,13 +62,14 @@ class Workshop {
     /// Compiles and starts; settlements are collected in `ended`.
     Task<void> start(Scope& scope, Cancel& stop) {
         program_ = Program::compile(config_, 1).value();
-        dispatcher_ = std::make_unique<Dispatcher>(
-            around_, program_, away_, tally_, nullptr, [this](std::vector<Settlement> batch) {
-                const std::size_t count = batch.size();
-                for (Settlement& one : batch) ended.push_back(std::move(one));
-                dispatcher_->settled_done(count);
-                arrived_.wake_all();
-            });
+        dispatcher_ = std::make_unique<Dispatcher>(around_, program_, away_, tally_, nullptr,
+                                                   [this](std::vector<Settlement> batch) {
+                                                       const std::size_t count = batch.size();
+                                                       for (Settlement& one : batch)
+                                                           ended.push_back(std::move(one));
+                                                       dispatcher_->settled_done(count);
+                                                       arrived_.wake_all();
+                                                   });
         scope.spawn("dispatcher", dispatcher_->run(stop, milliseconds(50)));
         co_return;
     }

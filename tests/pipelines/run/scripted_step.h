@@ -13,13 +13,15 @@ using Script = std::function<Result<StepResult>(StepContext&)>;
 
 class ScriptedStep final : public Step {
   public:
-    explicit ScriptedStep(const Script& script) : script_(script) {}
+    explicit ScriptedStep(const Script& script, bool body = true) : script_(script), body_(body) {}
     Task<Result<StepResult>> run(StepContext& context, const Options&) override {
         co_return script_(context);
     }
+    bool uses_body() const override { return body_; }
 
   private:
     const Script& script_;
+    bool body_;
 };
 
 /// Job `id` waits for the gate, others until they are cancelled.
