@@ -186,7 +186,7 @@ Task<Result<void>> JobRunner::attempt(Track& track, const ProgramStep& step, Can
     track.body = body;
     track.pending.clear();
     track.place = place;
-    tell(track, "rescued", Duration(0),
+    tell(track, "rescued", blame.took,
          fmt::format("{}: {}", text_in(failed, "step"), done.error().text()));
     co_return co_await rescue(track, step, std::move(failed), cancel);
 }

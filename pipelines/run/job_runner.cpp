@@ -33,7 +33,7 @@ Task<RunReport> JobRunner::run() {
         report.failed_step = blame.place;
         report.broken_sink = blame.sink;
         report.left = blame.left;
-        story_.tell("failed", blame.place, Duration(0), report.outcome.error().text());
+        story_.tell("failed", blame.place, blame.took, report.outcome.error().text());
     }
     if (!scratch_made_.empty()) co_await remove_scratch(scratch_);
     report.story = story_.take();
@@ -52,12 +52,13 @@ Task<Result<void>> JobRunner::run_job(Track& track) {
 Task<Result<void>> JobRunner::run_list(Track& track, const Steps& steps, Rest rest,
                                        Cancel& cancel) {
     for (const ProgramStep& step : steps) {
+        const Instant began = around_.loop.clock().now();
         Result<void> done = co_await run_step(track, step, cancel);
         // A filter that nobody read from may still be there to prove something: unseal, xz_expand.
         const bool last = rest == Rest::flush && &step == &steps.back();
         if (done && last && !track.pending.empty()) done = co_await materialize(track, cancel);
         if (done) continue;
-        co_await lay_blame(track, step, done.error());
+        co_await lay_blame(track, step, began, done.error());
         co_return done;
     }
     co_return Result<void>();
@@ -115,6 +116,8 @@ Task<Result<void>> JobRunner::run_leaf(Track& track, const ProgramStep& step, Ca
         MUSHER_CO_TRY(std::unique_ptr<Filter> filter, step.step->filter(options));
         Track::Pending pending{&step, std::move(filter)};
         track.pending.push_back(std::move(pending));
+        // What has its own time runs by itself.
+        if (step.config->timeout > Duration(0)) co_return co_await materialize(track, cancel);
         co_return Result<void>();
     }
     const Instant began = around_.loop.clock().now();
@@ -134,20 +137,25 @@ Task<Result<StepResult>> JobRunner::execute(Track& track, const ProgramStep& ste
     }
     if (step.config->sink) MUSHER_CO_DO(co_await store_pins(track, cancel));
     if (step.step->needs_scratch()) MUSHER_CO_DO(co_await ensure_scratch(track));
-    if (!track.pending.empty() && step.step->uses_body()) {
+    if (!track.pending.empty() && !step.step->may_overtake()) {
         if (step.step->takes_filters() && step.last_reader) {
-            std::vector<std::string> ids;
-            std::vector<std::unique_ptr<Filter>> filters = track.take_filters(ids);
-            StepContext fused = context(track, step, cancel);
-            MUSHER_CO_TRY(StepResult result,
-                          co_await step.step->run_filtered(fused, options, filters));
-            track.note_filters(ids, filters);
-            co_return result;
+            co_return co_await run_fused(track, step, options, cancel);
         }
         MUSHER_CO_DO(co_await materialize(track, cancel));
     }
     StepContext plain = context(track, step, cancel);
     co_return co_await step.step->run(plain, options);
+}
+
+Task<Result<StepResult>> JobRunner::run_fused(Track& track, const ProgramStep& step,
+                                              const Options& options, Cancel& cancel) {
+    std::vector<std::string> ids;
+    std::vector<std::unique_ptr<Filter>> filters = track.take_filters(ids);
+    StepContext fused = context(track, step, cancel);
+    const Instant began = around_.loop.clock().now();
+    Result<StepResult> result = co_await step.step->run_filtered(fused, options, filters);
+    tell_filters(track, ids, filters, result.has_value(), began);
+    co_return result;
 }
 
 StepContext JobRunner::context(Track& track, const ProgramStep& step, Cancel& cancel) {
@@ -178,18 +186,36 @@ Task<Result<void>> JobRunner::materialize(Track& track, Cancel& cancel) {
     const std::string target = fmt::format("{}/body-{}", track.scratch, ++scratch_names_);
     const Instant began = around_.loop.clock().now();
     Chain chain(around_.loop, filters);
-    MUSHER_CO_TRY(const ChainResult made, co_await chain.file_to_file(track.body.path, target,
-                                                                      cancel, track.body.identity));
+    const Result<ChainResult> made =
+        co_await chain.file_to_file(track.body.path, target, cancel, track.body.identity);
+    tell_filters(track, ids, filters, made.has_value(), began);
+    if (!made) co_return fail(made.error());
+    track.body = Body{target, made->bytes_out, made->sha256_out, {}};
+    track.part = part;
+    co_return Result<void>();
+}
+
+/// A pass is of several steps: each has run, or one of them is to blame.
+void JobRunner::tell_filters(Track& track, const std::vector<std::string>& ids,
+                             const std::vector<std::unique_ptr<Filter>>& filters, bool well,
+                             Instant began) {
+    const Duration took = around_.loop.clock().now() - began;
+    if (!well) {
+        for (std::size_t i = 0; i < filters.size() && !track.blame; ++i) {
+            if (!filters[i]->failed()) continue;
+            track.blame.emplace();
+            track.blame->place = track.prefix + ids[i];
+            track.blame->took = took;
+        }
+        return;
+    }
     track.note_filters(ids, filters);
     const std::string place = track.place;
     for (const std::string& id : ids) {
         track.place = track.prefix + id;
-        tell(track, "ran", around_.loop.clock().now() - began, "");
+        tell(track, "ran", took, "");
     }
     track.place = place;
-    track.body = Body{target, made.bytes_out, made.sha256_out, {}};
-    track.part = part;
-    co_return Result<void>();
 }
 
 Task<Result<void>> JobRunner::record(Track& track, const ProgramStep& step, StepResult result) {
@@ -210,10 +236,12 @@ Task<Result<void>> JobRunner::record(Track& track, const ProgramStep& step, Step
     co_return co_await receipts_.store(std::move(receipt), receipts_.last());
 }
 
-Task<void> JobRunner::lay_blame(Track& track, const ProgramStep& step, const Error& error) {
+Task<void> JobRunner::lay_blame(Track& track, const ProgramStep& step, Instant began,
+                                const Error& error) {
     if (track.blame) co_return;
     Blame blame;
     blame.place = track.prefix + step.config->id;
+    blame.took = around_.loop.clock().now() - began;
     blame.queue = track.part == Track::Part::queue;
     blame.left = track.part == Track::Part::stop;
     if (track.part == Track::Part::sink && info(error.code).fault == Fault::sink) {

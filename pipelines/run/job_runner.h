@@ -54,9 +54,14 @@ class JobRunner {
     Task<Result<void>> run_leaf(Track& track, const ProgramStep& step, Cancel& cancel);
     Task<Result<StepResult>> execute(Track& track, const ProgramStep& step, const Options& options,
                                      Cancel& cancel);
+    Task<Result<StepResult>> run_fused(Track& track, const ProgramStep& step,
+                                       const Options& options, Cancel& cancel);
     Task<Result<void>> materialize(Track& track, Cancel& cancel);
+    void tell_filters(Track& track, const std::vector<std::string>& ids,
+                      const std::vector<std::unique_ptr<Filter>>& filters, bool well,
+                      Instant began);
     Task<Result<void>> record(Track& track, const ProgramStep& step, StepResult result);
-    Task<void> lay_blame(Track& track, const ProgramStep& step, const Error& error);
+    Task<void> lay_blame(Track& track, const ProgramStep& step, Instant began, const Error& error);
     Task<bool> body_readable(const Body& body);
     Task<Result<void>> ensure_scratch(const Track& track);
     Task<void> remove_scratch(std::string folder);

@@ -24,6 +24,7 @@ struct Pin {
 /// Where a fault came from; the innermost step.
 struct Blame {
     std::string place;
+    Duration took{0};    // of its step
     std::string sink;    // its id, when the sink is broken and not the item
     bool queue = false;  // the receipt could not be stored: nothing that a `try` may pass over
     bool left = false;   // nobody's fault: it waited, and musher stops

@@ -19,6 +19,7 @@ class LogStep final : public Step {
         co_return StepResult();
     }
     bool uses_body() const override { return false; }
+    bool may_overtake() const override { return true; }
 };
 }  // namespace
 

@@ -11,6 +11,7 @@ class Set final : public Step {
         co_return result;
     }
     bool uses_body() const override { return false; }
+    bool may_overtake() const override { return true; }
 };
 }  // namespace
 

@@ -82,6 +82,7 @@ class Understudy final : public Step {
 
     bool is_filter() const override { return pure_ && real_->is_filter(); }
     bool uses_body() const override { return real_->uses_body(); }
+    bool may_overtake() const override { return real_->may_overtake(); }
     bool needs_scratch() const override {
         return !pure_ || role_.answers->given() || real_->needs_scratch();
     }

@@ -69,8 +69,11 @@ class Step {
     /// Filters only: the runner fuses adjacent ones into one pass and never calls run().
     virtual Result<std::unique_ptr<Filter>> filter(const Options&) const { return nullptr; }
     virtual bool is_filter() const { return false; }
-    /// False: the step neither reads nor replaces the body (log, set).
+    /// False: the step neither reads nor replaces the body.
     virtual bool uses_body() const { return true; }
+    /// True: nobody outside acts on what it does (log, set), so that it may run before the filters
+    /// in front of it. What others act on waits until those have proved the body.
+    virtual bool may_overtake() const { return false; }
     /// True: `context.scratch` exists when run() is called.
     virtual bool needs_scratch() const { return false; }
     /// Sinks only: can take the body through `filters` in its own pass. The caller reads their

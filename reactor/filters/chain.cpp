@@ -53,6 +53,7 @@ struct Chain::Pump {
 
   private:
     Result<bool> pull(std::size_t level, Slice& into);
+    Result<void> filter(Stage& stage, Slice& into);
     Result<bool> read_input(Slice& into);
 };
 
@@ -78,7 +79,7 @@ Result<bool> Chain::Pump::pull(std::size_t level, Slice& into) {
         if (stage.finishing || (stage.input.empty() && !stage.filter->more_output())) {
             if (stage.upstream_ended) {
                 stage.finishing = true;
-                MUSHER_TRY(stage.ended, stage.filter->finish(into));
+                MUSHER_DO(filter(stage, into));
                 if (!stage.ended) break;  // more to give once there is room
                 continue;
             }
@@ -89,9 +90,23 @@ Result<bool> Chain::Pump::pull(std::size_t level, Slice& into) {
                 break;  // this turn's input is used up
             continue;
         }
-        MUSHER_DO(stage.filter->push(stage.input, into));
+        MUSHER_DO(filter(stage, into));
     }
     return stage.ended;
+}
+
+/// One step of one filter; the one that fails is marked.
+Result<void> Chain::Pump::filter(Stage& stage, Slice& into) {
+    Result<void> done;
+    if (stage.finishing) {
+        Result<bool> finished = stage.filter->finish(into);
+        if (finished) stage.ended = *finished;
+        if (!finished) done = fail(std::move(finished).error());
+    } else {
+        done = stage.filter->push(stage.input, into);
+    }
+    if (!done) stage.filter->mark_failed();
+    return done;
 }
 
 Chain::Chain(Loop& loop, std::vector<std::unique_ptr<Filter>>& filters)

@@ -24,6 +24,13 @@ class Filter {
     virtual bool more_output() const { return false; }
     /// After finish(): what the step's outputs show (digest, sizes). Empty by default.
     virtual Json result() const { return Json::object(); }
+
+    /// Whether its error ended the pass, as the Chain has seen.
+    bool failed() const { return failed_; }
+    void mark_failed() { failed_ = true; }
+
+  private:
+    bool failed_ = false;
 };
 
 }  // namespace musher

@@ -126,5 +126,43 @@ TEST(Fusing, AJobWithoutAFileIsDeadAtOnce) {
     test::on_loop(no_file, files);
 }
 
+/// A sink that does not read the body.
+test::Script note_job(std::vector<std::string>& told) {
+    return [&told](StepContext& context) -> Result<StepResult> {
+        told.push_back(context.job);
+        StepResult result;
+        result.receipt.emplace();
+        return result;
+    };
+}
+Task<void> spoilt(Loop& loop, Files& files) {
+    std::vector<std::string> told;
+    Workshop shop(loop);
+    shop.around().scratch_root = files.dir / "scratch";
+    shop.real(entry("unseal"), files.seal());
+    shop.step("tell", true, note_job(told), false);
+    const Outcome outcome = co_await run_job(loop, shop, files.body);
+    EXPECT_EQ(outcome_name(outcome), "dead");
+    EXPECT_TRUE(told.empty()) << "nobody is told of a file that was not proved";
+    EXPECT_EQ(shop.ended.at(0).report["error"]["step"], "unseal");
+}
+TEST(Fusing, NothingIsDoneOutsideBeforeTheBodyIsProved) {
+    Files files;
+    test::on_loop(spoilt, files);
+}
+
+Task<void> blames_the_filter(Loop& loop, Files& files) {
+    Workshop shop(loop);
+    shop.real(entry("unseal"), files.seal());
+    shop.real(entry("xz_expand"), "{}");
+    shop.real(entry("directory"), "to: " + files.dir / "out", true);
+    const Outcome outcome = co_await run_job(loop, shop, files.body);
+    EXPECT_EQ(outcome_name(outcome), "dead");
+    EXPECT_EQ(shop.ended.at(0).report["error"]["step"], "unseal") << "not the sink's fault";
+}
+TEST(Fusing, TheFilterThatFailsIsToBlame) {
+    Files files;
+    test::on_loop(blames_the_filter, files);
+}
 }  // namespace
 }  // namespace musher

@@ -73,6 +73,7 @@ Task<void> in_vain(Loop& loop) {
     EXPECT_EQ(report.outcome.error().text(), "waited 50ms in vain for `now == event.name`");
     EXPECT_EQ(report.failed_step, "wait_for");
     EXPECT_EQ(report.broken_sink, "");
+    EXPECT_GE(report.story.back()["took_ms"], 50) << report.story.dump();
     // The same while a step inside is at work, and a rescue takes it as any other fault.
     EXPECT_EQ(rig.check("  - try:\n      steps:\n        - wait_for: { steps: [ act: hang ],"
                         " until: 'true', timeout: 20ms }\n"
@@ -80,6 +81,7 @@ Task<void> in_vain(Loop& loop) {
               "");
     const RunReport rescued = co_await rig.attempt();
     EXPECT_TRUE(rescued.outcome);
+    EXPECT_GE(rescued.story[0]["took_ms"], 20) << rescued.story.dump();
     EXPECT_THAT(rig.stage.done, ElementsAre("act-2: wait_for: waited 20ms in vain for `true`"));
     co_await rig.close();
 }
