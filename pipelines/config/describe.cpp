@@ -165,7 +165,9 @@ tests:
 constexpr std::pair<std::string_view, std::string_view> kNames[] = {
     {"event",
      "id, source (the pipeline), key, time, date (in `timezone`), and the source's fields"},
-    {"job", "id, pipeline, attempt; in on_failure, and in a rescue: error and failed"},
+    {"job",
+     "id, pipeline, attempt; in on_failure, and in a rescue: error (a text) and failed.error "
+     "(code, message, hint, context), with the dead one's id as failed.job, or failed.step"},
     {"steps.ID",
      "what an earlier step gave: its fields; of a sink also step, sink, target, bytes, "
      "sha256 and time"},

@@ -5,6 +5,10 @@ namespace musher {
 namespace {
 constexpr const char* kTime = "2024-05-06T07:08:09.000Z";
 constexpr const char* kId = "018f4c5e-7a10-7cc2-9d3a-0123456789ab";
+/// What job.failed says of an error, in on_failure and in a rescue.
+Json sample_error(const char* message) {
+    return Json{{"code", "failed"}, {"message", message}, {"hint", ""}, {"context", Json::array()}};
+}
 constexpr const char* kSha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 }  // namespace
 
@@ -44,9 +48,9 @@ void Samples::enter_steps() {
 
 void Samples::enter_on_failure() {
     enter_steps();
-    bindings_["job"]["error"] = "the server refused the file";
-    bindings_["job"]["failed"] = Json::object();
-    open_.emplace_back("job.failed");
+    const char* text = "the server refused the file";
+    bindings_["job"]["error"] = text;
+    bindings_["job"]["failed"] = Json{{"job", kId}, {"error", sample_error(text)}};
     bindings_["steps"] = Json::object();
     shown_.clear();
 }
@@ -55,10 +59,7 @@ Json Samples::enter_rescue() {
     Json job = bindings_["job"];
     const char* text = "convert exited with code 1";
     bindings_["job"]["error"] = text;
-    bindings_["job"]["failed"] =
-        Json{{"step", "exec"},
-             {"error",
-              {{"code", "failed"}, {"message", text}, {"hint", ""}, {"context", Json::array()}}}};
+    bindings_["job"]["failed"] = Json{{"step", "exec"}, {"error", sample_error(text)}};
     return job;
 }
 

@@ -57,7 +57,10 @@ int unknown_name(lua_State* lua) {
 /// The library at the top of the stack becomes the field `name` of the table below, read-only.
 void add_library(lua_State* lua, const char* name, lua_CFunction open) {
     luaL_requiref(lua, name, open, 0);
-    if (std::string_view(name) == "string") bound_string_functions(lua);
+    if (std::string_view(name) == "string") {
+        bound_string_functions(lua);
+        bound_scalars(lua);
+    }
     if (std::string_view(name) == "math") {
         // The same value on every attempt.
         for (const char* random : {"random", "randomseed"}) {

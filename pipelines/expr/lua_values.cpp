@@ -3,6 +3,7 @@
 #include <cctype>
 #include <lua.hpp>
 
+#include "pipelines/expr/lua_results.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -126,6 +127,51 @@ int text_of(lua_State* lua) {
     return 1;
 }
 
+/// How the expression itself names the one whose `key` it asked for: "event.name"; empty when it
+/// was computed. Lua does not say where a text or a number comes from.
+std::string path_asked(lua_State* lua, const Json& from, const Json& value, const std::string& key,
+                       const std::string& path) {
+    const std::string& text = *evaluation(lua).text;
+    std::size_t index = 0;
+    for (auto child = from.begin(); child != from.end(); ++child) {
+        const std::string step = from.is_array() ? path + "[" + std::to_string(++index) + "]"
+                                                 : join_name(path, child.key());
+        if (text.find(step) == std::string::npos) continue;
+        if (*child == value && mentions(text, join_name(step, key))) return step;
+        if (!child->is_structured()) continue;
+        const std::string found = path_asked(lua, *child, value, key, step);
+        if (!found.empty()) return found;
+    }
+    return {};
+}
+
+[[noreturn]] void raise_no_field(lua_State* lua) {
+    const bool letters = lua_type(lua, 1) == LUA_TSTRING;
+    const std::string kind = letters ? "a text" : std::string("a ") + luaL_typename(lua, 1);
+    if (lua_type(lua, 2) != LUA_TSTRING) {
+        raise(lua, kind + " has no items", letters ? "sub(1, 1) gives its first letter" : "");
+    }
+    std::size_t size = 0;
+    const char* name = lua_tolstring(lua, 2, &size);
+    const std::string key(name, size);
+    if (!may_show(lua, key)) raise(lua, kind + " has no such field");
+    const Json value = take(lua, 1).value_or(nullptr);
+    const std::string path = path_asked(lua, *evaluation(lua).bindings, value, key, "");
+    if (path.empty()) raise(lua, kind + " has no field " + key);
+    const bool failure = path == "job.error";
+    raise(lua, "unknown field " + join_name(path, key),
+          path + " is " + kind + (failure ? "; its parts are in job.failed.error" : ""));
+}
+
+/// Upvalue: the library of texts, whose functions are their methods.
+int index_scalar(lua_State* lua) {
+    if (lua_type(lua, 1) == LUA_TSTRING) {
+        lua_pushvalue(lua, 2);
+        if (lua_rawget(lua, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+    }
+    raise_no_field(lua);
+}
+
 int next_of_map(lua_State* lua) {
     const auto& map = self(lua).get_ref<const Json::object_t&>();
     auto at = map.begin();
@@ -186,6 +232,23 @@ void push_proxy(lua_State* lua, Proxy proxy, const char& key) {
 void open_values(lua_State* lua) {
     add_metatable(lua, map_key, "map", index_map);
     add_metatable(lua, list_key, "list", index_list);
+}
+
+void bound_scalars(lua_State* lua) {
+    const int methods = lua_gettop(lua);
+    lua_pushliteral(lua, "");
+    lua_getmetatable(lua, -1);  // has arithmetic too
+    lua_pushvalue(lua, methods);
+    lua_pushcclosure(lua, index_scalar, 1);
+    lua_setfield(lua, -2, "__index");
+    for (const bool number : {true, false}) {
+        number ? lua_pushinteger(lua, 0) : lua_pushboolean(lua, false);
+        lua_createtable(lua, 0, 1);
+        lua_pushcfunction(lua, index_scalar);
+        lua_setfield(lua, -2, "__index");
+        lua_setmetatable(lua, -2);
+    }
+    lua_settop(lua, methods);
 }
 
 void push(lua_State* lua, const Json& value) {

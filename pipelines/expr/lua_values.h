@@ -27,6 +27,9 @@ namespace lua {
 
 /// Registers the proxies' metatables. Inside a protected call.
 void open_values(lua_State* lua);
+/// Makes a field that no text, number or boolean has an error; the library of texts is on top of
+/// the stack, and stays there.
+void bound_scalars(lua_State* lua);
 /// Pushes a scalar as itself, a map or a list as a proxy that stays valid for this evaluation.
 void push(lua_State* lua, const Json& value);
 /// A proxy that looks `name` up in the bindings of the running evaluation. `name` is static.
