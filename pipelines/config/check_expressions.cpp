@@ -141,8 +141,10 @@ void ExpressionCheck::refuse(const Expression& expression, const Error& error) {
     add_error(problems_, at, "unknown_field", error.message, where.empty() ? error.hint : where);
 }
 
-/// Why "steps.small" is not seen from here, if the file has a step of that name.
+/// Why "steps.small" is not seen from here, if the file has a step of that name; who gives a
+/// digest.
 std::string ExpressionCheck::whereabouts(std::string_view unknown) const {
+    if (unknown == "body.sha256") return "a checksum computes it, for the steps behind it";
     const StepConfig* step = step_named(pipeline_.steps, unknown);
     if (!step) step = step_named(pipeline_.on_failure, unknown);
     if (!step) return {};

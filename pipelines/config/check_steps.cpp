@@ -11,9 +11,11 @@ void ExpressionCheck::run() {
     if (pipeline_.dedupe) bare(*pipeline_.dedupe, false);
     if (pipeline_.key) text(*pipeline_.key);
     samples_.enter_steps();
+    pass(first_body(pipeline_));
     steps(pipeline_.steps);
     tests();
     samples_.enter_on_failure();
+    pass(first_body(pipeline_));
     steps(pipeline_.on_failure);
 }
 
@@ -22,12 +24,27 @@ void ExpressionCheck::steps(const std::vector<StepConfig>& list) {
         if (step.when) bare(*step.when, true);
         named_.clear();
         options(step);
+        if (body_.folder) read_body(step);
         const std::map<std::string, std::optional<Json>> named = std::move(named_);
         inside(step);
         const bool loop = step.entry->spec.control == Control::for_each;
         loop ? show(step, named, {"index"}) : show(step, named, {});
         seen_.insert(step.id);
     }
+}
+
+void ExpressionCheck::read_body(const StepConfig& step) {
+    if (!reads_body(step)) return;
+    add_error(
+        problems_, step.at, "reads_a_folder",
+        fmt::format("`{}` reads a file, and with `unit: folder` the job brings a folder",
+                    step.kind),
+        "only exec can work on it, as ${event.path}; with stdout: body it makes a file of it");
+}
+
+void ExpressionCheck::pass(BodyState body) {
+    body_ = body;
+    samples_.know_digest(body.sha256);
 }
 
 /// What they expect of a job in the end, which has gone through all steps.
@@ -40,7 +57,9 @@ void ExpressionCheck::tests() {
     }
 }
 
+/// A switch and a try hand a new body on; the others give back the one that they began with.
 void ExpressionCheck::inside(const StepConfig& step) {
+    const BodyState before = body_;
     switch (step.entry->spec.control) {
         case Control::choose:
         case Control::attempt:
@@ -49,13 +68,15 @@ void ExpressionCheck::inside(const StepConfig& step) {
             ++beside_;
             branches(step);
             --beside_;
-            return;
+            return pass(before);
         case Control::for_each:
-            return loop(step);
+            loop(step);
+            return pass(before);
         case Control::wait:
-            return wait(step);
+            wait(step);
+            return pass(before);
         case Control::none:
-            return;
+            return pass(body_behind(step, before));
     }
 }
 
@@ -63,8 +84,12 @@ void ExpressionCheck::inside(const StepConfig& step) {
 /// what was tried too.
 void ExpressionCheck::branches(const StepConfig& step) {
     const std::size_t before = samples_.mark();
+    const BodyState body = body_;
+    std::optional<BodyState> behind;  // a switch without `default` may be passed over
+    if (step.entry->spec.control == Control::choose && !step.options.find("default")) behind = body;
     Json gone = Json::object();
     for (const StepBranch& branch : step.branches) {
+        pass(body);
         const bool rescue = branch.option == "rescue";
         if (rescue) samples_.put_back(std::exchange(gone, Json::object()));
         if (branch.when) bare(*branch.when, true);
@@ -72,7 +97,9 @@ void ExpressionCheck::branches(const StepConfig& step) {
         steps(branch.steps);
         if (rescue) samples_.leave_rescue(std::move(job));
         gone.update(samples_.take_since(before));
+        behind = either(behind.value_or(body_), body_);
     }
+    pass(behind.value_or(body));
     samples_.put_back(std::move(gone));
 }
 

@@ -171,7 +171,8 @@ constexpr std::pair<std::string_view, std::string_view> kNames[] = {
     {"steps.ID",
      "what an earlier step gave: its fields; of a sink also step, sink, target, bytes, "
      "sha256 and time"},
-    {"body", "size, and sha256 where it is known"},
+    {"body",
+     "size; sha256 behind a checksum, a filter or http_get into it, until exec replaces it"},
     {"env", "`environment` of musher.yml"},
     {"vars", "`vars` of musher.yml"},
     {"now", "the time of the evaluation, as event.time"},

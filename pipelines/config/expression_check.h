@@ -1,4 +1,5 @@
-// ExpressionCheck: one pipeline's expressions, each evaluated on what it would see in its place.
+// ExpressionCheck: one pipeline's expressions, each evaluated on what it would see in its place,
+// and whether each step finds a body that it can read.
 #pragma once
 
 #include <map>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/config/body_use.h"
 #include "pipelines/config/samples.h"
 #include "pipelines/expr/lua_sandbox.h"
 #include "pipelines/expr/template.h"
@@ -34,6 +36,8 @@ class ExpressionCheck {
     void steps(const std::vector<StepConfig>& list);
     void tests();
     void inside(const StepConfig& step);
+    void read_body(const StepConfig& step);
+    void pass(BodyState body);
     void branches(const StepConfig& step);
     void loop(const StepConfig& step);
     std::optional<Json> element(const StepConfig& step, std::string_view as);
@@ -53,6 +57,7 @@ class ExpressionCheck {
 
     const PipelineConfig& pipeline_;
     Samples samples_;
+    BodyState body_;
     std::map<std::string, std::optional<Json>> named_;  // of the step at hand
     std::shared_ptr<LuaSandbox> sandbox_;
     std::vector<Problem>& problems_;

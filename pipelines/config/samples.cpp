@@ -41,13 +41,14 @@ void Samples::add_fields(Json& map, const std::string& path, const std::vector<F
     }
 }
 
-void Samples::enter_steps() {
-    bindings_["job"]["error"] = nullptr;
-    bindings_["body"]["sha256"] = kSha256;
+void Samples::enter_steps() { bindings_["job"]["error"] = nullptr; }
+
+void Samples::know_digest(bool known) {
+    bindings_["body"].erase("sha256");
+    if (known) bindings_["body"]["sha256"] = kSha256;
 }
 
 void Samples::enter_on_failure() {
-    enter_steps();
     const char* text = "the server refused the file";
     bindings_["job"]["error"] = text;
     bindings_["job"]["failed"] = Json{{"job", kId}, {"error", sample_error(text)}};

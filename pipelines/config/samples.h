@@ -20,6 +20,8 @@ class Samples {
 
     /// The job runs: its steps are next.
     void enter_steps();
+    /// Whether `body.sha256` is there from here on.
+    void know_digest(bool known);
     /// The job died: its on_failure steps are next.
     void enter_on_failure();
     /// A try's step failed: those of its rescue are next. Returns what `job` was.

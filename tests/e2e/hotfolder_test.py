@@ -296,6 +296,18 @@ class HotfolderTest(unittest.TestCase):
         self.assertEqual(inner["state"], "done")
         self.assertIn("belongs to the folder", inner["detail"])
 
+    def test_exec_makes_a_file_of_a_folder(self):
+        house = self.house(", unit: folder",
+                           "steps:\n"
+                           "  - exec: { argv: [/bin/tar, -cC, '${event.path}', .], stdout: body }\n"
+                           "  - checksum\n"
+                           "  - directory: { to: {house}/out, name: '${body.sha256}.tar' }\n")
+        os.makedirs(house / "in/job")
+        house.drop("in/job/1", "1", via_rename=False)
+        self.done(house, "job/1")
+        [name] = files_in(house / "out")
+        self.assertEqual(name, digest(house / f"out/{name}") + ".tar")
+
     def test_a_folder_is_quiet_when_all_below_it_is(self):
         house = self.house(", unit: folder",
                            "steps:\n  - exec: { argv: ['/bin/ls', '${event.path}'] }\n",
