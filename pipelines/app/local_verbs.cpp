@@ -116,11 +116,19 @@ void explain_steps(const char* what, const std::vector<StepConfig>& steps, std::
     explain_list(steps, "  ", text);
 }
 
+/// Whether it can only be a file: no pipeline has such a name. A file or folder that happens to be
+/// called like a pipeline, which hot folders often are, is not looked into.
+bool names_file(const std::string& wanted) {
+    const bool written = wanted.find('/') != std::string::npos || wanted.ends_with(".yml") ||
+                         wanted.ends_with(".yaml");
+    std::error_code failed;
+    return written && std::filesystem::is_regular_file(wanted, failed);
+}
+
 /// A file, or a pipeline of musher.yml by its name.
 Result<Configuration> read_wanted(const Call& call) {
     const std::string wanted = call.text("PIPELINE");
-    std::error_code failed;  // no file can have so long a name: it is a pipeline's then
-    if (std::filesystem::exists(wanted, failed)) return read_pipelines({wanted});
+    if (names_file(wanted)) return read_pipelines({wanted});
     Configuration read = read_configuration(call.config);
     const bool sound = read.ok();
     std::vector<std::string> names;

@@ -108,6 +108,21 @@ class WithoutMusherTest(unittest.TestCase):
                 with self.subTest(line):
                     self.assertEqual(self.complete(house, line), expected)
 
+    def test_explain_looks_into_no_file_that_is_called_like_a_pipeline(self):
+        with House({"p": PIPELINE}) as house:
+            os.makedirs(house / "p")
+            house.drop("token", "hunter2: secret")
+            shown = house.run("explain", "p")
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn("pipeline: p", shown.stdout)
+            for name in ("token", "./p"):
+                told = house.run("explain", name)
+                self.assertEqual((told.returncode, told.stdout), (3, ""), name)
+                self.assertIn(f"no pipeline and no file is named '{name}'", told.stderr)
+                self.assertNotIn("hunter2", told.stderr)
+            for path in (house / "pipelines/p.yml", "pipelines/p.yml"):
+                self.assertEqual(house.run("explain", path).stdout, shown.stdout)
+
     def test_explain_tells_defaults_that_can_be_written_down(self):
         more = "when: event.size > 0\nkey: \"${event.stem}\"\npriority: 7\n"
         with House({"p": PIPELINE + more}) as house:
