@@ -163,7 +163,8 @@ void check_component(const Spec& spec, const Value& options, const Options& deco
             spec.options.begin(), spec.options.end(),
             [&](const Option& one) { return one.type == OptionType::path && named(one); });
         if (elsewhere && reading.secrets == Secrets::leave) continue;  // a key file of a server
-        add_error(reading.problems, place_of(error.message, options), "bad_option", error.message,
+        const char* code = error.code == Errc::denied ? "denied" : "bad_option";
+        add_error(reading.problems, place_of(error.message, options), code, error.message,
                   error.hint);
     }
 }

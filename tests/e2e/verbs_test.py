@@ -123,6 +123,22 @@ class WithoutMusherTest(unittest.TestCase):
             for path in (house / "pipelines/p.yml", "pipelines/p.yml"):
                 self.assertEqual(house.run("explain", path).stdout, shown.stdout)
 
+    def test_a_secret_that_others_may_read_is_denied(self):
+        for key in ("key_file: {house}/key", "key: !file ../key"):
+            sealing = PIPELINE.replace("steps:\n", "steps:\n  - seal: { " + key + " }\n")
+            with self.subTest(key), House({"p": sealing}) as house:
+                house.drop("key", "0" * 64)
+                os.chmod(house / "key", 0o644)
+                for words in (["check"], ["run"], ["explain", "p"]):
+                    told = house.run(*words)
+                    self.assertEqual(told.returncode, 6, told.stderr)
+                    self.assertRegex(told.stderr, r"p\.yml:5:\d+: error: .*others \(mode 0644\)")
+                house.write_pipeline("p", sealing + "nosuch: 1\n")
+                self.assertEqual(house.run("check").returncode, 2, "more is wrong than that")
+                house.write_pipeline("p", sealing)
+                os.chmod(house / "key", 0o600)
+                self.assertEqual(house.run("check").returncode, 0)
+
     def test_explain_tells_defaults_that_can_be_written_down(self):
         more = "when: event.size > 0\nkey: \"${event.stem}\"\npriority: 7\n"
         with House({"p": PIPELINE + more}) as house:
