@@ -31,12 +31,15 @@ bool exists(const std::string& path) {
     return ::lstat(path.c_str(), &status) == 0;
 }
 
+/// A name that must be cut brings a hash of the whole: names that begin alike have their own.
 std::string report_name(const std::string& name) {
     std::string stem = name;
     if (stem.size() > kLongestReported) {
-        std::size_t cut = kLongestReported;
+        const std::string mark = "-" + uuid_of(name);
+        std::size_t cut = kLongestReported - mark.size();
         while ((static_cast<unsigned char>(stem[cut]) & 0xc0U) == 0x80U && cut > 1) --cut;
         stem.resize(cut);
+        stem += mark;
     }
     return stem + ".report.json";
 }
@@ -62,6 +65,17 @@ bool replaced(const Settlement& one) {
            one.event.id != standing_id(file, now, false);
 }
 
+/// The job that a file in failed/ belongs to, by its report; empty when there is none.
+std::string reported_job(const std::string& path) {
+    const std::string report = folder_of(path) + "/" + report_name(name_of(path));
+    const Result<std::string> text = read_small_file(report, kReportBytes);
+    if (!text) return "";
+    const Result<Json> read = parse_json(*text);
+    if (!read || !read->is_object() || !read->contains("job")) return "";
+    const Json& job = (*read)["job"];
+    return text_in(job, "id");
+}
+
 /// A claim in a folder of its own leaves that folder behind.
 void leave_claim(const std::string& file) {
     const std::string folder = folder_of(file);
@@ -69,9 +83,14 @@ void leave_claim(const std::string& file) {
 }
 
 Result<void> write_report(const std::string& path, const Settlement& one) {
+    const std::string name = report_name(name_of(path));
+    const std::string taken = folder_of(path) + "/" + name;
+    // Before it is written and synced, to no end.
+    if (exists(taken) && reported_job(path) != one.event.id) {
+        return fail(Errc::conflict, escape_name(taken) + " exists already");
+    }
     const std::string text = one.report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-    MUSHER_TRY(AtomicFile file,
-               AtomicFile::create(folder_of(path), report_name(name_of(path)), 0644, text.size()));
+    MUSHER_TRY(AtomicFile file, AtomicFile::create(folder_of(path), name, 0644, text.size()));
     MUSHER_DO(write_all(file.fd().get(), text));
     file.mark(one.event.id, 0);
     // `fail`: a report of the same job is replaced, that of another one is a conflict.
@@ -199,17 +218,6 @@ void put_away_some(const HotfolderRules& rules, const std::vector<Settlement>& e
         }
     }
     put_into_done(rules, ended, done, answers);
-}
-
-/// The job that a file in failed/ belongs to, by its report; empty when there is none.
-std::string reported_job(const std::string& path) {
-    const std::string report = folder_of(path) + "/" + report_name(name_of(path));
-    const Result<std::string> text = read_small_file(report, kReportBytes);
-    if (!text) return "";
-    const Result<Json> read = parse_json(*text);
-    if (!read || !read->is_object() || !read->contains("job")) return "";
-    const Json& job = (*read)["job"];
-    return text_in(job, "id");
 }
 
 /// A move keeps both.

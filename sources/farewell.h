@@ -17,7 +17,8 @@ std::string original_of(const HotfolderRules& rules, const std::string& file);
 bool at_home(const HotfolderRules& rules, const std::string& file);
 
 /// Moves each original where its outcome says, with a report beside a failed one; subfolders are
-/// kept. One answer per settlement, and none keeps another from its move. What is no longer there
+/// kept. The report is NAME.report.json; of a NAME over 200 bytes its beginning and a hash of it.
+/// One answer per settlement, and none keeps another from its move. What is no longer there
 /// counts as moved; what was worked on where it stands and is another file by now is left alone.
 /// `conflict`: a done name is taken under collision: fail; nothing was moved. Pool threads.
 ///

@@ -47,7 +47,9 @@ std::vector<Option> options() {
          .fallback = "60s", .least = 1000},
         {.name = "done", .type = path, .help = "where originals go: a folder, delete, or leave",
          .fallback = "done", .choices = {"delete", "leave"}, .folder = Folder::aside},
-        {.name = "failed", .type = path, .help = "where originals of dead jobs go, with a report",
+        {.name = "failed", .type = path,
+         .help = "where originals of dead jobs go, each with NAME.report.json (in it a NAME over "
+                 "200 bytes is cut, and ends in a hash of itself)",
          .fallback = "failed", .folder = Folder::aside},
         {.name = "collision", .type = choice,
          .help = "when done/ has the name: number it, replace, or fail (it goes to failed/)",

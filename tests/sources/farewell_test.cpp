@@ -104,6 +104,37 @@ TEST_F(Farewells, AfterTheLastNumberTheJobNamesTheFile) {
     EXPECT_FALSE(fs::exists(dir / name));
 }
 
+TEST_F(Farewells, LongNamesThatBeginAlikeHaveReportsOfTheirOwn) {
+    std::vector<Settlement> ended;
+    for (const std::string& name :
+         {std::string(200, 'b') + "-page1.pdf", std::string(200, 'b') + "-page2.pdf",
+          std::string(255, 'n'), std::string(255, 'n')}) {
+        const std::string id = new_uuid7(1'700'000'000'000);
+        const std::string folder = dir / (std::string(kWorkRoot) + "/" + id);
+        fs::create_directories(folder);
+        write_file(folder + "/" + name, id);
+        ended.push_back(end_of(folder + "/" + name, id, End::dead));
+    }
+    for (const Result<void>& one : put_away(rules, ended)) EXPECT_TRUE(one.has_value());
+    EXPECT_EQ(std::distance(fs::directory_iterator(dir / "failed"), {}), 8) << "each with a report";
+    EXPECT_TRUE(fs::is_empty(dir / std::string(kWorkRoot)));
+    for (const Settlement& one : ended) {
+        EXPECT_EQ(read_file(where_is(rules, one.event, End::dead)), one.event.id);
+        EXPECT_TRUE(bring_back(rules, one.event.id, one.event.file));
+        EXPECT_EQ(read_file(one.event.file), one.event.id);
+    }
+    EXPECT_TRUE(fs::is_empty(dir / "failed"));
+}
+
+TEST_F(Farewells, AStrangersReportIsKept) {
+    fs::create_directories(dir / "failed");
+    write_file(dir / "failed/a.report.json", "{}");
+    ASSERT_TRUE(put(claimed("a", End::dead)));
+    EXPECT_EQ(read_file(dir / "failed/a.report.json"), "{}");
+    EXPECT_TRUE(fs::exists(dir / "failed/a-2"));
+    EXPECT_TRUE(fs::exists(dir / "failed/a-2.report.json"));
+}
+
 TEST_F(Farewells, AReportLeftBehindByAKillGoesWithTheNextReplay) {
     const Settlement one = claimed("a", End::dead);
     ASSERT_TRUE(put(one));
