@@ -2,10 +2,12 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
 
+#include "reactor/base/uuid.h"
 #include "sources/look.h"
 #include "sources/tree_sample.h"
 #include "sources/work_path.h"
@@ -45,6 +47,7 @@ class Walk {
             if (name.starts_with('=')) {
                 const Fd below(::openat(at.get(), name.c_str(), kFolderFlags));
                 if (below) MUSHER_DO(folder(below, mirror + name + "/", depth + 1));
+                ::unlinkat(at.get(), name.c_str(), AT_REMOVEDIR);  // only when it is empty
             } else if (const auto claim = parse_claim_name(name)) {
                 MUSHER_DO(entry(at, mirror, name, *claim));
             }
@@ -89,6 +92,18 @@ Result<std::vector<Claim>> list_claims(const Premises& premises) {
     Walk walk(premises);
     MUSHER_DO(walk.folder(premises.work, "", 0));
     return std::move(walk.found);
+}
+
+void leave_claim(const std::string& path) {
+    if (!parse_work_path(path)) return;
+    std::string folder = path.substr(0, path.rfind('/'));
+    for (;;) {
+        const std::size_t slash = folder.rfind('/');
+        const std::string_view name = std::string_view(folder).substr(slash + 1);
+        if (!name.starts_with('=') && !is_uuid(name)) return;
+        if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) return;
+        folder.resize(slash);
+    }
 }
 
 bool look_at_claim(const std::string& path, FileSample& sample, int& hops) {

@@ -11,6 +11,7 @@
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
 #include "reactor/drivers/files.h"
+#include "sources/claims.h"
 #include "sources/tree_sample.h"
 #include "sources/work_path.h"
 
@@ -74,12 +75,6 @@ std::string reported_job(const std::string& path) {
     if (!read || !read->is_object() || !read->contains("job")) return "";
     const Json& job = (*read)["job"];
     return text_in(job, "id");
-}
-
-/// A claim in a folder of its own leaves that folder behind.
-void leave_claim(const std::string& file) {
-    const std::string folder = folder_of(file);
-    if (is_uuid(name_of(folder))) ::rmdir(folder.c_str());
 }
 
 Result<void> write_report(const std::string& path, const Settlement& one) {

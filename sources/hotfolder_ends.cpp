@@ -18,8 +18,11 @@ namespace {
 /// Claims go back to their places. Each answer is the place, and what now lies there.
 std::vector<std::pair<std::string, FileSample>> move_back(const std::vector<Move>& moves) {
     std::vector<std::pair<std::string, FileSample>> places;
-    for (const Result<std::string>& moved : move_files(moves, Sync::later)) {
+    const std::vector<Result<std::string>> answers = move_files(moves, Sync::later);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const Result<std::string>& moved = answers[i];
         struct stat status{};
+        if (moved) leave_claim(moves[i].from);
         if (!moved || ::lstat(moved->c_str(), &status) != 0) continue;
         FileSample sample = sample_of(status);
         if (S_ISDIR(status.st_mode)) {

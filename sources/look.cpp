@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "reactor/drivers/atomic_file.h"
+#include "sources/claims.h"
 #include "sources/lease_probe.h"
 #include "sources/tree_sample.h"
 #include "sources/work_path.h"
@@ -15,6 +16,7 @@
 namespace musher::hotfolder {
 
 namespace {
+constexpr int kTries = 100;  // to keep a work folder: each is lost to a claim that leaves
 constexpr int kFileFlags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
 
 LookResult found(Finding finding, const FileSample& sample = {}, int error = 0) {
@@ -197,21 +199,25 @@ LookResult Looker::claim(const Fd& folder, const LookRequest& request, const Fd&
 /// On false errno says why, and the file lies where it lay.
 bool Looker::rename_into_work(const Fd& folder, const LookRequest& request,
                               const std::string& mirror_path, const std::string& entry) {
-    std::string below = mirror_path;
-    if (!mirror(below)) return false;
     const std::size_t slash = entry.find('/');
-    if (slash != std::string::npos) below += entry.substr(0, slash + 1);
-    const Fd* into = mirror(below);
-    if (!into) return false;
-    const std::string name = slash == std::string::npos ? entry : entry.substr(slash + 1);
-    if (::renameat(folder.get(), request.look.name.c_str(), into->get(), name.c_str()) == 0) {
-        return true;
+    const std::string own = slash == std::string::npos ? "" : entry.substr(0, slash + 1);
+    const std::string name = entry.substr(own.size());
+    int error = ENOENT;
+    for (int tries = 0; tries < kTries; ++tries) {
+        const Fd* into = mirror(mirror_path);
+        if (into && !own.empty()) into = mirror(mirror_path + own);
+        if (into &&
+            ::renameat(folder.get(), request.look.name.c_str(), into->get(), name.c_str()) == 0) {
+            return true;
+        }
+        error = errno;
+        if (!own.empty()) touched_.erase(mirror_path + own);
+        // A claim that left just now took the empty folder with it.
+        const bool left = !mirror_path.empty() && (error == ENOENT || error == ESTALE);
+        if (!left || !exists(folder, request.look.name)) break;
+        touched_.erase(mirror_path);
     }
-    const int error = errno;
-    if (slash != std::string::npos) {
-        touched_.erase(below);
-        ::unlinkat(premises_->work.get(), below.c_str(), AT_REMOVEDIR);
-    }
+    leave_claim(premises_->work_path + "/" + mirror_path + entry);
     errno = error;
     return false;
 }
@@ -226,7 +232,9 @@ const Fd* Looker::mirror(const std::string& relative) {
 }
 
 bool Looker::put_back(const Fd& folder, const std::string& name, const std::string& claimed) {
-    return rename_no_replace(claimed, path_of(folder) + "/" + name).has_value();
+    if (!rename_no_replace(claimed, path_of(folder) + "/" + name)) return false;
+    leave_claim(claimed);
+    return true;
 }
 
 Result<void> Looker::sync() {

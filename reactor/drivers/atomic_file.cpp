@@ -36,6 +36,15 @@ std::string temporary_name(const std::string& name) {
     return "." + cut(name, kNameBytes - 1 - tail.size()) + tail;
 }
 
+/// Between two links of one file rename(2) succeeds and does nothing.
+void drop_second_link(const std::string& from, const std::string& to) {
+    struct stat left {};
+    struct stat there {};
+    if (::lstat(from.c_str(), &left) != 0 || left.st_nlink < 2) return;
+    if (::lstat(to.c_str(), &there) != 0) return;
+    if (left.st_ino == there.st_ino && left.st_dev == there.st_dev) ::unlink(from.c_str());
+}
+
 bool marked_by(const std::string& path, const std::string& job) {
     if (job.empty()) return false;
     std::string mark(job.size(), '\0');  // a longer one does not fit in, and is another's
@@ -196,7 +205,11 @@ std::string marked_name(const std::string& name, const std::string& mark) {
 }
 
 int try_rename(const std::string& from, const std::string& to, bool replace) {
-    if (replace) return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+    if (replace && ::rename(from.c_str(), to.c_str()) != 0) return errno;
+    if (replace) {
+        drop_second_link(from, to);
+        return 0;
+    }
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return errno;
     if (::link(from.c_str(), to.c_str()) != 0) return errno;

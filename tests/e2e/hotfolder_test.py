@@ -87,6 +87,7 @@ class HotfolderTest(unittest.TestCase):
             house.drop(f"in/d{index}/deep/f", "x", via_rename=False)
         wanted = ["moved/1", "moved/x/2", "moved/x/y/3"] + [f"d{i}/deep/f" for i in range(50)]
         self.done(house, *wanted)
+        until(lambda: os.listdir(house / "in/.musher/work") == [])
 
     def test_raw_names(self):
         house = self.house()
@@ -260,6 +261,16 @@ class HotfolderTest(unittest.TestCase):
                     self.assertEqual(report["job"]["state"], "done")
                     until(lambda: "in/failed/a" in self.why(house, "in/a")["detail"])
                 self.done(house, *done)
+                until(lambda: os.listdir(house / "in/.musher/work") == [])
+
+    def test_another_link_of_the_file_that_it_replaces(self):
+        house = self.house(", collision: replace")
+        house.drop("in/a", "1")
+        self.done(house, "a")
+        os.link(house / "in/done/a", house / "in/a")
+        until(lambda: house.counts("hot")["done"] == 2)
+        until(lambda: os.listdir(house / "in/.musher/work") == [])
+        self.done(house, "a")
 
     def test_a_failed_file_is_replayed_from_its_place(self):
         house = self.house(rest="limits: { attempts: 1 }\nsteps:\n  - exec: { argv: ['/bin/cat', "

@@ -136,6 +136,16 @@ TEST(Move, ByItsPolicy) {
     EXPECT_EQ(move("deep/er/a.pdf/b", Collision::number), "not_found");
 }
 
+TEST(Move, ReplacingAnotherLinkOfTheSameFileEndsTheSource) {
+    const test::TempDir dir;
+    write_file(dir / "a", "1");
+    fs::create_hard_link(dir / "a", dir / "b");
+    const auto moved = move_files({Move{dir / "a", dir / "b", Collision::replace}});
+    EXPECT_EQ(moved.front().value_or("?"), dir / "b");
+    EXPECT_EQ(names_in(dir.path()), (std::vector<std::string>{"b"}));
+    EXPECT_EQ(file_text(dir / "b"), "1");
+}
+
 TEST(Move, EachAnswersForItself) {
     const test::TempDir dir;
     write_file(dir / "a", "a");

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "sources/claims.h"
 #include "sources/refusal.h"
 #include "sources/tree_sample.h"
 #include "sources/work_path.h"
@@ -191,6 +194,77 @@ TEST_F(Farewells, ATakenDoneNameIsToldUnderCollisionFail) {
     EXPECT_EQ(refused.error().code, Errc::conflict);
     EXPECT_TRUE(fs::exists(one.event.file));
     EXPECT_EQ(read_file(dir / "done/a"), "first");
+}
+
+TEST(Mirrors, OneGoesWithItsLastClaim) {
+    const Folder folder;
+    const std::string work = folder / std::string(kWorkRoot);
+    fs::create_directories(folder / "a/b");
+    fs::create_directories(folder / "=a");
+    const std::string names[] = {"1", "2", std::string(255, 'n')};
+    for (const std::string& name : names) {
+        write_file(folder / "a/b/" + name);
+        write_file(folder / "=a/" + name);
+    }
+    Looker looker(folder.open(), folder.rules);
+    const auto claim = [&](const std::string& name, const std::string& subfolder) {
+        const LookResult result = looker.look(Folder::request(name, subfolder));
+        EXPECT_EQ(result.outcome.finding, Finding::claimed) << name;
+        return result.path;
+    };
+    const auto leave = [](const std::string& path) {
+        fs::remove(path);
+        leave_claim(path);
+    };
+    const std::string first = claim("1", "a/b");
+    const std::string long_one = claim(names[2], "a/b");
+    leave(long_one);
+    EXPECT_TRUE(fs::exists(first));
+    leave(first);
+    EXPECT_TRUE(fs::is_empty(work));
+    leave(claim("2", "a/b"));  // the mirror that this Looker knows is no more
+    EXPECT_TRUE(fs::is_empty(work));
+    EXPECT_TRUE(looker.sync().has_value());
+    EXPECT_EQ(looker.look(Folder::request("gone", "a/b")).outcome.finding, Finding::gone);
+    EXPECT_TRUE(fs::is_empty(work));
+    for (const std::string& name : names) leave(folder / "=a/" + name);
+    EXPECT_TRUE(fs::exists(folder / "=a")) << "it is the user's";
+}
+
+TEST(Mirrors, OneMayGoWhileAnotherClaimIsMade) {
+    const Folder folder;
+    const auto premises = folder.open();
+    fs::create_directories(folder / "a/b");
+    const auto claims = [&](const std::string& mark) {
+        for (int i = 0; i < 500; ++i) {
+            const std::string name = mark + std::to_string(i);
+            write_file(folder / "a/b/" + name);
+            Looker looker(premises, folder.rules);
+            const LookResult result = looker.look(Folder::request(name, "a/b"));
+            ASSERT_EQ(result.outcome.finding, Finding::claimed) << result.outcome.error;
+            fs::remove(result.path);
+            leave_claim(result.path);
+        }
+    };
+    std::thread other([&] { claims("x"); });
+    claims("y");
+    other.join();
+    EXPECT_TRUE(fs::is_empty(folder / std::string(kWorkRoot)));
+}
+
+TEST(Mirrors, EmptyOnesAreClearedAtAStart) {
+    const Folder folder;
+    fs::create_directories(folder / "a");
+    write_file(folder / "a/1");
+    const LookResult claimed = folder.claim("1", "a");
+    const std::string work = folder / std::string(kWorkRoot);
+    fs::create_directories(work + "/=a/=b/=c");
+    fs::create_directories(work + "/=d/=e");
+    const auto premises = folder.open();
+    EXPECT_EQ(list_claims(*premises)->size(), 1u);
+    EXPECT_TRUE(fs::exists(claimed.path));
+    EXPECT_FALSE(fs::exists(work + "/=a/=b"));
+    EXPECT_FALSE(fs::exists(work + "/=d"));
 }
 
 TEST(Refusal, HasTheShapeOfTheContract) {
