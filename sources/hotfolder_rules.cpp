@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "reactor/base/limits.h"
@@ -91,6 +92,7 @@ Result<HotfolderRules> read_rules(const Options& options) {
     rules.look.min_size = static_cast<std::uint64_t>(options.integer("min_size"));
     rules.look.whole_folders = whole_folders;
     rules.look.in_place = options.text("claim") == "none";
+    rules.look.longest_aside = std::max(rules.done.folder.size(), rules.failed.size());
 
     rules.settle.settle = options.duration("settle");
     rules.settle.order = order_of(options.text("order"));

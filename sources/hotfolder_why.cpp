@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
@@ -49,7 +51,10 @@ std::pair<std::string, std::string> reason_of(const Candidate& candidate,
         case Finding::denied:
             return {"permission", text + "; musher must read it and write its folder"};
         case Finding::broken:
-            return {"permission", text};
+            if (candidate.error != ENAMETOOLONG) return {"permission", text};
+            return {"permission", text +
+                                      "; its path must leave room for that of its claim in "
+                                      ".musher/work and those in done and failed"};
         case Finding::odd:
             return {"ignored", "not a regular file"};
         default:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 
 #include "reactor/drivers/atomic_file.h"
 #include "sources/claims.h"
@@ -16,6 +17,8 @@
 namespace musher::hotfolder {
 
 namespace {
+// Around a name in failed/: "-<job>", and ".<name>.report.json.musher-tmp-<12 digits>".
+constexpr std::size_t kAround = 37 + 37;
 constexpr int kTries = 100;  // to keep a work folder: each is lost to a claim that leaves
 constexpr int kFileFlags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
 
@@ -162,15 +165,27 @@ LookResult Looker::open_tree(const Fd& folder, const LookRequest& request) {
     return result;
 }
 
+/// As a path that people and steps can open, here and where it goes when its job has ended.
+bool Looker::fits(const LookRequest& request) const {
+    const std::size_t relative = join_relative(request.subfolder, request.look.name).size() + 1;
+    const std::size_t ended = rules_.longest_aside + relative + kAround;
+    return std::max(premises_->folder.size() + relative, ended) < PATH_MAX;
+}
+
 LookResult Looker::claim(const Fd& folder, const LookRequest& request, const Fd& item,
                          const FileSample& sample) {
+    if (!fits(request)) return failed(ENAMETOOLONG, sample);
     LookResult result = found(Finding::steady, sample);
     if (!rules_.whole_folders) result.hops = read_hops(item.get());
     if (!request.look.claim || request.keep_name || rules_.in_place) return result;
     const std::string mirror = mirror_of(request.subfolder);
     const std::string entry = claim_name(request.id, request.look.name, rules_.whole_folders);
+    if (premises_->work_path.size() + 1 + mirror.size() + entry.size() >= PATH_MAX) {
+        return failed(ENAMETOOLONG, sample);
+    }
     if (!rename_into_work(folder, request, mirror, entry)) {
-        // A mount inside the folder, or a path grown too long: worked on where it stands.
+        // A mount inside the folder, or a folder's name too long for a mirror's: worked on where
+        // it stands.
         if (errno == EXDEV || errno == ENAMETOOLONG) return result;
         return failed(errno, sample);
     }

@@ -15,8 +15,9 @@ namespace musher::hotfolder {
 struct LookRules {
     MarkerPattern marker;
     std::uint64_t min_size = 0;
-    bool whole_folders = false;  // unit: folder
-    bool in_place = false;       // claim: none
+    bool whole_folders = false;     // unit: folder
+    bool in_place = false;          // claim: none
+    std::size_t longest_aside = 0;  // of the paths of done and failed
 };
 
 struct LookRequest {
@@ -53,6 +54,7 @@ class Looker {
     LookResult at(const Fd& folder, const LookRequest& request);
     LookResult open_file(const Fd& folder, const LookRequest& request, const FileSample& sample);
     LookResult open_tree(const Fd& folder, const LookRequest& request);
+    bool fits(const LookRequest& request) const;
     LookResult claim(const Fd& folder, const LookRequest& request, const Fd& item,
                      const FileSample& sample);
     bool rename_into_work(const Fd& folder, const LookRequest& request, const std::string& mirror,

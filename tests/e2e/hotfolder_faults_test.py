@@ -135,6 +135,26 @@ class HotfolderFaultsTest(unittest.TestCase):
         until(lambda: files_in(house / "in/done") == ["a", "b"], 30)
         until(lambda: self.source(house)["ok"])
 
+    def test_a_file_whose_claim_would_have_too_long_a_path_is_named(self):
+        house = self.house(", recursive: true").start()
+        deep = house / "in"
+        while len(deep) < 4060:
+            deep += "/" + "d" * max(1, min(200, 4059 - len(deep)))
+        os.makedirs(deep)
+        with open(deep + "/a", "w") as file:
+            file.write("1")
+        until(lambda: self.source(house).get("refused") == 1, what=lambda: str(self.source(house)))
+        row = self.source(house)
+        self.assertFalse(row["ok"])
+        self.assertIn("its path must leave room", row["detail"])
+        self.assertEqual(house.ask("/health")[0], 503)
+        why = house.get("why?path=" + deep + "/a")
+        self.assertEqual((why["state"], why["reason"]), ("waiting", "permission"))
+        self.assertIn("its path must leave room", why["detail"])
+        self.assertEqual(files_in(deep), ["a"])
+        self.assertEqual(house.counts("hot")["dead"], 0)
+        self.await_watch(house)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -8,7 +8,9 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <atomic>
+#include <climits>
 #include <thread>
 
 #include "reactor/drivers/atomic_file.h"
@@ -162,6 +164,46 @@ TEST(Look, ASubfolderIsMirroredInTheWorkFolder) {
     const LookResult result = folder.claim("c", "a/b");
     ASSERT_EQ(result.outcome.finding, Finding::claimed);
     EXPECT_EQ(parse_work_path(result.path)->subfolder, "a/b");
+}
+
+TEST(Look, APathThatWouldNotFitIsRefusedWhereItLies) {
+    Folder folder;
+    std::string subfolder(100, 'd');
+    while (folder.dir.path().size() + subfolder.size() < 3800) {
+        subfolder += "/" + std::string(100, 'd');
+    }
+    const auto premises = folder.open();
+    const Fd below = make_beneath(premises->root, subfolder, 0700);
+    ASSERT_TRUE(below);
+    const auto look = [&](const std::string& name) {
+        Fd made(::openat(below.get(), name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        EXPECT_TRUE(made);
+        made.reset();
+        Looker looker(premises, folder.rules);
+        return looker.look(Folder::request(name, subfolder));
+    };
+    // The claim's path is longer by the mirror's marks, the job's id and the work folder's name.
+    const std::size_t parts =
+        1 + static_cast<std::size_t>(std::count(subfolder.begin(), subfolder.end(), '/'));
+    const std::size_t room =
+        PATH_MAX - 1 - (premises->work_path.size() + 1 + subfolder.size() + parts + 1 + 36 + 1);
+    ASSERT_LT(room, 218u);
+    const LookResult refused = look(std::string(room + 1, 'n'));
+    EXPECT_EQ(refused.outcome.finding, Finding::broken);
+    EXPECT_EQ(refused.outcome.error, ENAMETOOLONG);
+    EXPECT_EQ(::faccessat(below.get(), std::string(room + 1, 'n').c_str(), F_OK, 0), 0);
+    const LookResult claimed = look(std::string(room, 'n'));
+    ASSERT_EQ(claimed.outcome.finding, Finding::claimed);
+    EXPECT_EQ(claimed.path.size(), PATH_MAX - 1u);
+    EXPECT_TRUE(fs::exists(claimed.path));
+
+    EXPECT_EQ(look("a").outcome.finding, Finding::claimed);
+    folder.rules.longest_aside = PATH_MAX - subfolder.size() - 1 - 3 - 74;
+    EXPECT_EQ(look("b").outcome.finding, Finding::claimed);
+    ++folder.rules.longest_aside;
+    EXPECT_EQ(look("c").outcome.error, ENAMETOOLONG) << "it could not go to failed/";
+    folder.rules.in_place = true;
+    EXPECT_EQ(look("c").outcome.error, ENAMETOOLONG);
 }
 
 TEST(Look, ASubfolderTurnedIntoASymlinkLeadsNowhere) {
