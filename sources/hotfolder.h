@@ -94,6 +94,7 @@ class Hotfolder final : public Source {
     const Standing* standing_at(const std::string& original) const;
     bool stands(const LookRequest& request, const Item& item);
     Event event_of(const Item& item) const;
+    Event unadmitted(const Item& item) const;
     void forget(const Settlement& one);
     void untake(const std::string& original, const std::string& id);
     Why explain(const Candidate& candidate) const;

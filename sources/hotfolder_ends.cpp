@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "reactor/base/clock.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
 #include "reactor/drivers/files.h"
@@ -124,6 +125,15 @@ Task<void> Hotfolder::try_to_settle(std::vector<Settlement> ended, Cancel& cance
     recover_later();
 }
 
+/// With what admission would have set.
+Event Hotfolder::unadmitted(const Item& item) const {
+    Event event = event_of(item);
+    event.source = context_.pipeline;
+    event.time_ms = context_.loop.clock().wall_ms();
+    event.date = format_date(event.time_ms, context_.timezone).value_or("");
+    return event;
+}
+
 /// Files that became no job: those that `when` refused go back and are left alone until they
 /// change or musher starts anew; duplicates are done with, and are never deleted.
 ///
@@ -138,7 +148,7 @@ Task<void> Hotfolder::return_refused(Cancel& stop) {
         admitting_.erase(item.id);
         if (rules_.done.way == Farewell::Way::leave) continue;
         Settlement& one = over.emplace_back();
-        one.event = event_of(item);
+        one.event = unadmitted(item);
         if (rules_.done.way != Farewell::Way::remove) continue;
         // Nobody has read it: what `delete` is for is what a job is done with.
         Error error(Errc::conflict, "a live job has the same value of `dedupe`",
@@ -168,8 +178,7 @@ Task<void> Hotfolder::fail_unmatched(std::vector<Item> items, Cancel& stop) {
     std::vector<Settlement> refused;
     for (const Item& item : items) {
         Settlement& one = refused.emplace_back();
-        one.event = event_of(item);
-        one.event.source = context_.pipeline;
+        one.event = unadmitted(item);
         Error error(Errc::usage, "the name matches no pattern of `match`",
                     "see `match` and `unmatched` in pipeline " + context_.pipeline);
         refuse(one, std::move(error), "unmatched", context_.loop.clock().wall_ms());

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import time
 import unittest
 
 from house import GATE, House, digest, files_in, until
@@ -60,7 +61,14 @@ class HotfolderTest(unittest.TestCase):
         self.done(house, "a.txt", "a.txt.report.json", folder="in/failed")
         report = self.report(house, "a.txt")
         self.assertEqual(report["error"]["code"], "usage")
-        self.assertEqual(report["job"]["event"]["facts"]["name"], "a.txt")
+        event = report["job"]["event"]
+        self.assertEqual(event["facts"]["name"], "a.txt")
+        self.assert_told_when(event)
+
+    def assert_told_when(self, event):
+        self.assertEqual(event["source"], "hot")
+        self.assertEqual(event["time"][:10], time.strftime("%Y-%m-%d", time.gmtime()))
+        self.assertEqual(event["facts"]["date"], event["time"][:10])
 
     def report(self, house, name):
         """The contract's {error: Error, job: Job, story} beside a failed original."""
@@ -197,7 +205,9 @@ class HotfolderTest(unittest.TestCase):
         sha = house.drop("in/b", "34")
         self.done(house, "b", "b.report.json", folder="in/failed")
         self.assertEqual(digest(house / "in/failed/b"), sha)
-        self.assertEqual(self.report(house, "b")["error"]["code"], "conflict")
+        report = self.report(house, "b")
+        self.assertEqual(report["error"]["code"], "conflict")
+        self.assert_told_when(report["job"]["event"])
         house.open_gate()
         until(lambda: house.counts("hot")["done"] == 1)
 
