@@ -234,6 +234,7 @@ Task<Result<bool>> Hotfolder::look_some(Cancel& stop) {
         trouble(batch.synced.error());
         co_return true;
     }
+    co_await drop_markers(requests, batch.results);
     MUSHER_CO_DO(co_await take(requests, batch.results, stop));
     co_return true;
 }

@@ -75,6 +75,8 @@ class Hotfolder final : public Source {
     std::vector<LookRequest> requests_for(const std::vector<Look>& looks) const;
     Task<Result<void>> take(const std::vector<LookRequest>& requests,
                             std::vector<LookResult>& results, Cancel& stop);
+    Task<void> drop_markers(const std::vector<LookRequest>& requests,
+                            const std::vector<LookResult>& results);
     Task<Result<void>> emit(std::vector<Item> items, Cancel& stop);
     Task<Result<void>> move_away(std::vector<Settlement>& ended, Cancel& cancel);
     Task<void> try_to_settle(std::vector<Settlement> ended, Cancel& cancel);

@@ -30,7 +30,8 @@ std::vector<Option> options() {
          .fallback = "1s", .least = 0},
         {.name = "marker", .type = text,
          .help = "wait for this file: {name}.done, {stem}.ok, {name}/READY or a fixed name; a "
-                 "marker of one file is deleted when that file is taken, a fixed one stays"},
+                 "marker is deleted when the last of its files in the folder is taken, a fixed one "
+                 "stays"},
         {.name = "min_size", .type = size, .help = "smaller files wait", .fallback = "0"},
         {.name = "claim", .type = choice,
          .help = "rename: into .musher/work while it is worked on; none: it stays in its place",

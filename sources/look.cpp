@@ -203,9 +203,6 @@ LookResult Looker::claim(const Fd& folder, const LookRequest& request, const Fd&
         result.outcome.finding = Finding::gone;
         return result;
     }
-    if (rules_.marker.per_file() && rules_.marker.set()) {
-        ::unlinkat(folder.get(), rules_.marker.path_for(request.look.name).c_str(), 0);
-    }
     result.outcome.finding = Finding::claimed;
     if (!rules_.whole_folders) result.outcome.sample = now;
     return result;

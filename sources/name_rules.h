@@ -18,8 +18,10 @@ class MarkerPattern {
     static Result<MarkerPattern> parse(const std::string& text);
 
     bool set() const { return !text_.empty(); }
-    /// One marker per file, removed when its file is taken; a fixed one stays.
+    /// Removed when its file is taken (the last of them, where it is shared()); a fixed one stays.
     bool per_file() const { return kind_ != Kind::fixed; }
+    /// Stands for all files of one stem.
+    bool shared() const { return kind_ == Kind::stem; }
     /// The marker's path beside a file of this name.
     std::string path_for(std::string_view name) const;
     /// This name is a marker of some file (or the fixed one).

@@ -138,6 +138,20 @@ class HotfolderTest(unittest.TestCase):
         self.done(house, "a")
         until(lambda: not os.path.exists(house / "in/a.ok"))
 
+    def test_a_marker_of_a_stem_goes_with_its_last_file(self):
+        house = self.house(", marker: '{stem}.ok', match: ['*.pdf', '*.xml', '*.no']",
+                           head="when: event.ext ~= 'no'\n")
+        for round in range(2):
+            for name in ("a.pdf", "a.xml", "a.no", "a.txt", "b.pdf", "b.xml"):
+                house.drop("in/" + name, name)
+            until(lambda: self.why(house, "in/b.xml")["reason"] == "marker_missing")
+            house.drop("in/a.ok", "")
+            wanted = ["a.pdf", "a.xml"] + ["a-2.pdf", "a-2.xml"] * round
+            self.done(house, *wanted)
+            until(lambda: not os.path.exists(house / "in/a.ok"))
+            until(lambda: sorted(os.listdir(house / "in")) ==
+                  [".musher", "a.no", "a.txt", "b.pdf", "b.xml", "done"])
+
     def test_claim_none_leaves_files_and_does_not_repeat_them(self):
         house = self.house(", claim: none, done: leave")
         house.drop("in/a", "1")
