@@ -13,7 +13,10 @@ namespace {
 constexpr std::size_t kOutputBytes = 4096;    // what it says before its log file is open
 constexpr std::chrono::seconds kProgress{2};  // between words on a long load
 constexpr std::chrono::seconds kDeaf{30};     // without any answer: it hangs
-constexpr std::chrono::seconds kStable{10};   // a server that lived so long was a good one
+constexpr int kStartTries = 6;                // some three seconds in all
+constexpr const char* kStartAgain =
+    "try again (systemd starts musher again by itself); redis/redis.log in `state` may say more";
+constexpr std::chrono::seconds kStable{10};  // a server that lived so long was a good one
 
 Error missing_program(const std::string& program) {
     return Error(Errc::not_found, "no " + program + " found to keep the jobs in",
@@ -84,20 +87,39 @@ Task<Result<void>> EmbeddedRedis::start(Cancel& cancel) {
     MUSHER_CO_DO(co_await make_folder());
     const SocketAddress where = socket();
     MUSHER_CO_DO(co_await end_leftover_redis(loop_, where, options_.patience, cancel));
-    MUSHER_CO_DO(co_await launch());
-    Result<void> ready = co_await wait_until_ready(cancel);
-    if (!ready && is_tail_cut_short(ready.error())) {
-        MUSHER_CO_DO(co_await take_off_cut_tail(loop_, folder(), cancel));
-        MUSHER_CO_DO(co_await launch());
-        ready = co_await wait_until_ready(cancel);
-    }
+    Result<void> ready = co_await come_up(cancel);
     if (!ready) {
-        co_await child_->stop();
-        co_return fail(ready.error());
+        if (child_) co_await child_->stop();
+        Error why = ready.error();
+        if (why.code == Errc::unavailable && why.hint.empty()) why.hint = kStartAgain;
+        co_return fail(std::move(why));
     }
     log::info("embedded_redis.ready", Json{{"pid", pid()}, {"socket", path("redis.sock")}});
     scope_.spawn("supervise", supervise());
     co_return Result<void>();
+}
+
+/// Killed at its start (no memory, somebody's hand) it is started again, as it is later.
+Task<Result<void>> EmbeddedRedis::come_up(Cancel& cancel) {
+    for (int tries = 1;; ++tries) {
+        MUSHER_CO_DO(co_await launch());
+        Result<void> ready = co_await wait_until_ready(cancel);
+        if (ready || cancel.requested() || tries == kStartTries) co_return ready;
+        if (is_tail_cut_short(ready.error())) {
+            MUSHER_CO_DO(co_await take_off_cut_tail(loop_, folder(), cancel));
+        } else if (killed_) {
+            MUSHER_CO_DO(co_await pause_after(ready.error(), cancel));
+        } else {
+            co_return ready;
+        }
+    }
+}
+
+Task<Result<void>> EmbeddedRedis::pause_after(const Error& end, Cancel& cancel) {
+    const Duration pause = backoff_.next();
+    log::error("embedded_redis.ended",
+               Json{{"reason", end.text()}, {"again_in", format_duration(pause)}});
+    co_return co_await loop_.timers().sleep(pause, cancel);
 }
 
 Task<Result<void>> EmbeddedRedis::make_folder() {
@@ -115,6 +137,7 @@ Task<Result<void>> EmbeddedRedis::launch() {
         co_return fail(missing_program(options_.program));
     }
     MUSHER_CO_TRY(child_, std::move(child));
+    killed_ = false;
     co_return Result<void>();
 }
 
@@ -195,10 +218,7 @@ Task<void> EmbeddedRedis::supervise() {
             last_error_ = launched.error();
         }
         if (loop_.clock().now() - since > kStable) backoff_.reset();
-        const Duration pause = backoff_.next();
-        log::error("embedded_redis.ended",
-                   Json{{"reason", last_error_.text()}, {"again_in", format_duration(pause)}});
-        const Result<void> slept = co_await loop_.timers().sleep(pause, stop_);
+        const Result<void> slept = co_await pause_after(last_error_, stop_);
         if (!slept) co_return;
         ++restarts_;
         since = loop_.clock().now();
@@ -209,6 +229,7 @@ Task<void> EmbeddedRedis::supervise() {
 
 Task<Error> EmbeddedRedis::reason_of_end() {
     const ChildExit exit = child_->take_exit();
+    killed_ = exit.signal != 0;
     const std::string log = path("redis.log");
     auto work = [&] { return last_redis_complaints(log); };
     std::string said = co_await offload(loop_, work);

@@ -29,8 +29,9 @@ class EmbeddedRedis {
     ~EmbeddedRedis();  // after stop(), or a start() that failed
 
     /// Ends a server left over by an earlier musher, starts one, returns when it has read its data
-    /// and answers. `usage`: the socket's path is too long; `not_found`: no redis-server, with
-    /// both remedies; `unavailable` or `corrupt`: with what it said. Nothing is left behind then.
+    /// and answers; one that is killed meanwhile is started again, some times. `usage`: the
+    /// socket's path is too long; `not_found`: no redis-server, with both remedies; `unavailable`
+    /// or `corrupt`: with what it said. Nothing is left behind then.
     Task<Result<void>> start(Cancel& cancel);
     /// Ends it cleanly and waits; call it last, when no client is left.
     Task<void> stop();
@@ -43,6 +44,8 @@ class EmbeddedRedis {
 
   private:
     Task<Result<void>> make_folder();
+    Task<Result<void>> come_up(Cancel& cancel);
+    Task<Result<void>> pause_after(const Error& end, Cancel& cancel);
     Task<Result<void>> launch();
     Task<Result<void>> wait_until_ready(Cancel& cancel);
     Task<void> watch_start(Cancel& attempt);
@@ -59,6 +62,7 @@ class EmbeddedRedis {
     Loop& loop_;
     EmbeddedRedisOptions options_;
     std::unique_ptr<Child> child_;
+    bool killed_ = false;  // by a signal: its last end
     std::uint64_t restarts_ = 0;
     Error last_error_;
     Backoff backoff_;

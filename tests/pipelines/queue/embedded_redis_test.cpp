@@ -283,15 +283,29 @@ TEST(EmbeddedRedis, SaysWhatTheServerSaidWhenItEnds) {
         << error.message;
 }
 
-/// A server that needs seconds to read its data: the real one, slowed down.
-EmbeddedRedisOptions slow(const TempDir& state) {
+/// The real server, behind a script.
+EmbeddedRedisOptions scripted(const TempDir& state, const std::string& script) {
     EmbeddedRedisOptions options = options_for(state);
-    options.program = state / "slow-redis";
-    std::ofstream(options.program) << "#!/bin/sh\nexec redis-server \"$@\" --key-load-delay 400 "
-                                      "--loading-process-events-interval-bytes 1024\n";
+    options.program = state / "script";
+    std::ofstream(options.program) << "#!/bin/sh\n" << script;
     ::chmod(options.program.c_str(), 0700);
     return options;
 }
+Task<void> start_killed(Loop& loop, const TempDir& state) {
+    const std::string once = "mkdir $0.1 && kill -9 $$\nexec redis-server \"$@\"";
+    EmbeddedRedis server(loop, scripted(state, once));
+    co_await expect_start(server);
+    co_await server.stop();
+}
+TEST(EmbeddedRedis, StartsAgainWhenItIsKilledAtItsStart) {
+    const TempDir state;
+    test::on_loop(start_killed, state);
+    const Error error = failure(scripted(state, "echo >> $0.count; kill -9 $$"));
+    EXPECT_NE(error.hint.find("try again (systemd"), std::string::npos) << error.hint;
+    EXPECT_EQ(std::filesystem::file_size(state / "script.count"), 6u);
+}
+const std::string kSlow =
+    "exec redis-server \"$@\" --key-load-delay 400 --loading-process-events-interval-bytes 1024";
 Task<void> fill(Loop& loop, const TempDir& state) {
     EmbeddedRedis server(loop, options_for(state));
     co_await expect_start(server);
@@ -302,7 +316,7 @@ Task<void> fill(Loop& loop, const TempDir& state) {
     co_await server.stop();
 }
 Task<void> start_slowly(Loop& loop, const TempDir& state) {
-    EmbeddedRedis server(loop, slow(state));
+    EmbeddedRedis server(loop, scripted(state, kSlow));
     co_await expect_start(server);
     Redis redis(loop, server.target());
     Argv get{"GET", "k3000"};
@@ -311,7 +325,7 @@ Task<void> start_slowly(Loop& loop, const TempDir& state) {
     co_await server.stop();
 }
 Task<void> give_up_slowly(Loop& loop, const TempDir& state) {
-    EmbeddedRedis server(loop, slow(state));
+    EmbeddedRedis server(loop, scripted(state, kSlow));
     Cancel cancel;
     const Deadline limit(loop.timers(), cancel, milliseconds(300));
     const Result<void> started = co_await server.start(cancel);
