@@ -16,7 +16,6 @@ namespace musher::hotfolder {
 
 namespace {
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr int kDepth = 64;
 
 struct CloseDir {
     void operator()(DIR* dir) const { ::closedir(dir); }
@@ -39,14 +38,13 @@ class Walk {
   public:
     explicit Walk(const Premises& premises) : premises_(premises) {}
 
-    /// `mirror` is relative to the work folder: "" or "=a/=b/".
-    Result<void> folder(const Fd& at, const std::string& mirror, int depth) {
-        if (depth > kDepth) return {};
+    /// `mirror` is relative to the work folder: "" or "=a/=b/". As deep as a path is long.
+    Result<void> folder(const Fd& at, const std::string& mirror) {
         MUSHER_TRY(const std::vector<std::string> names, names_in(at));
         for (const std::string& name : names) {
             if (name.starts_with('=')) {
                 const Fd below(::openat(at.get(), name.c_str(), kFolderFlags));
-                if (below) MUSHER_DO(folder(below, mirror + name + "/", depth + 1));
+                if (below) MUSHER_DO(folder(below, mirror + name + "/"));
                 ::unlinkat(at.get(), name.c_str(), AT_REMOVEDIR);  // only when it is empty
             } else if (const auto claim = parse_claim_name(name)) {
                 MUSHER_DO(entry(at, mirror, name, *claim));
@@ -90,7 +88,7 @@ class Walk {
 Result<std::vector<Claim>> list_claims(const Premises& premises) {
     if (!premises.work) return std::vector<Claim>();
     Walk walk(premises);
-    MUSHER_DO(walk.folder(premises.work, "", 0));
+    MUSHER_DO(walk.folder(premises.work, ""));
     return std::move(walk.found);
 }
 

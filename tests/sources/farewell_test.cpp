@@ -267,6 +267,18 @@ TEST(Mirrors, EmptyOnesAreClearedAtAStart) {
     EXPECT_FALSE(fs::exists(work + "/=d"));
 }
 
+TEST(Mirrors, AreFoundHoweverDeep) {
+    const Folder folder;
+    std::string deep = "0";
+    for (int level = 1; level < 200; ++level) deep += "/" + std::to_string(level);
+    fs::create_directories(folder / deep);
+    write_file(folder / deep + "/1");
+    const LookResult claimed = folder.claim("1", deep);
+    ASSERT_EQ(claimed.outcome.finding, Finding::claimed) << claimed.outcome.error;
+    const auto premises = folder.open();
+    EXPECT_EQ(list_claims(*premises)->size(), 1u);
+}
+
 TEST(Refusal, HasTheShapeOfTheContract) {
     Settlement one;
     one.event.id = new_uuid7(1'700'000'000'000);
