@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipelines/config/test_case.h"
+#include "reactor/component/connections.h"
 #include "reactor/component/schema.h"
 #include "reactor/component/source.h"
 #include "reactor/component/step.h"
@@ -55,6 +56,7 @@ struct PipelineConfig {
     std::string source_kind;
     const SourceEntry* source = nullptr;
     Value source_options;
+    Connections connections;  // that the source names, as musher.yml had them
     std::optional<Value> when, key, dedupe;  // bare / ${…} / bare
     std::vector<StepConfig> steps, on_failure;
     LimitsConfig limits;

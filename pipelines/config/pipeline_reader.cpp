@@ -24,6 +24,7 @@ class PipelineReader {
   private:
     void read_name();
     void read_source();
+    void keep_connections();
     void read_steps_of(std::string_view key, std::vector<StepConfig>& into);
     void read_limits(const Options& limits);
     void read_lane(const Options& top);
@@ -105,6 +106,17 @@ void PipelineReader::read_source() {
         return;
     }
     config_.source_options = read_component_options(config_.source->spec, named, reading_);
+    keep_connections();
+}
+
+/// A source is as old as its connections.
+void PipelineReader::keep_connections() {
+    for (const Option& option : config_.source->spec.options) {
+        const Value* name = config_.source_options.find(option.name);
+        if (!reading_.daemon || !name || option.type != OptionType::connection) continue;
+        const auto named = reading_.daemon->connections.find(name->text);
+        if (named != reading_.daemon->connections.end()) config_.connections.insert(*named);
+    }
 }
 
 void PipelineReader::read_steps_of(std::string_view key, std::vector<StepConfig>& into) {

@@ -23,12 +23,17 @@ void add_steps(const std::vector<StepConfig>& steps, std::string& text) {
     }
 }
 
-/// What a pipeline is: its text and what was put into it from outside.
 std::string fingerprint(const PipelineConfig& config) {
     std::string all = config.text + '\0' + to_line(config.source_options.to_json(true));
     add_steps(config.steps, all);
     add_steps(config.on_failure, all);
     return all;
+}
+
+/// Its text, what was put into it from outside, and where its source connects to. Steps take the
+/// connections of musher.yml as they find them.
+bool same_pipeline(const PipelineConfig& a, const PipelineConfig& b) {
+    return fingerprint(a) == fingerprint(b) && a.connections == b.connections;
 }
 
 std::string file_of(const Problem& problem) { return problem.at.file ? *problem.at.file : ""; }
@@ -107,7 +112,7 @@ Edits Judge::judge() {
     }
     for (PipelineConfig& config : read_.pipelines) {
         const PipelineConfig* old = before(config.shown);
-        const bool same = old && fingerprint(*old) == fingerprint(config);
+        const bool same = old && same_pipeline(*old, config);
         (same ? kept_ : edited_).push_back(std::move(config));
     }
     for (const auto& [shown, problem] : alone) refuse(shown, problem);
@@ -132,7 +137,7 @@ void add_row(const std::string& path, ConfigSample& sample) {
 }  // namespace
 
 bool same_source(const PipelineConfig& a, const PipelineConfig& b) {
-    return a.source == b.source && a.folder == b.folder &&
+    return a.source == b.source && a.folder == b.folder && a.connections == b.connections &&
            a.source_options.to_json(true) == b.source_options.to_json(true);
 }
 

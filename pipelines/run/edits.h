@@ -39,7 +39,7 @@ struct ConfigSample {
 };
 ConfigSample sample_config(const DaemonConfig& daemon);
 
-/// True when nothing of the source would change.
+/// True when nothing of the source would change, nor of the connections that it names.
 bool same_source(const PipelineConfig& a, const PipelineConfig& b);
 
 }  // namespace musher

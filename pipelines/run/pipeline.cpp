@@ -50,7 +50,7 @@ Result<std::shared_ptr<Source>> Pipeline::make_source(std::shared_ptr<const Prog
     };
     const PipelineConfig& config = program->config();
     SourceContext context{around_.loop,      name(),        config.folder,
-                          intake_.channel(), ledger_,       around_.connections,
+                          intake_.channel(), ledger_,       config.connections,
                           around_.node,      around_.state, around_.timezone};
     const std::shared_ptr<Kept> kept(new Kept{std::move(program), std::move(context), nullptr});
     MUSHER_TRY(kept->source, config.source->make(kept->program->source_options(), kept->context));

@@ -24,7 +24,7 @@ Task<std::vector<Problem>> probe_source(const Surroundings& around, const Progra
     Channel<Delivery> out(around.loop.ready(), 1);
     NoLedger ledger;
     SourceContext context{around.loop, config.name,        config.folder, out,
-                          ledger,      around.connections, around.node};
+                          ledger,      config.connections, around.node};
     context.timezone = around.timezone;
     std::vector<Problem> found;
     const auto made = config.source->make(program.source_options(), context);

@@ -152,6 +152,7 @@ void Reactor::State::start_ticking() {
     // One timer for all: idle pipelines share their wake-ups.
     tick.arm(kTick, [this] {
         for (const auto& pipeline : pipelines.all()) pipeline->tick();
+        pool.sweep();
         start_ticking();
     });
 }

@@ -79,10 +79,11 @@ Task<void> Reactor::State::take_edits(Cancel& stop) {
     const std::string file = configuration.daemon.shown;
     auto read = [&file, &running] { return read_edits(file, running); };
     Edits edits = co_await offload(loop, read);
-    // What is tried now may need connections that are new.
+    // What is tried now may keep its jobs on a connection that is new.
     if (edits.daemon_sound) {
-        const Connections& named = edits.daemon.connections;
-        configuration.daemon.connections.insert(named.begin(), named.end());
+        Connections named = edits.daemon.connections;
+        named.merge(configuration.daemon.connections);
+        configuration.daemon.connections = std::move(named);
     }
     Programs wanted;
     for (Edits::One& one : edits.pipelines) {
@@ -270,6 +271,7 @@ void Reactor::State::take_settings(DaemonConfig next, bool some_refused) {
     now = std::move(next);
     around.environment = now.environment;
     around.vars = now.vars;
+    pool.keep(now.connections);
     for (const auto& pipeline : pipelines.all()) pipeline->limit(queue_options(pipeline->config()));
     if (left != unapplied && !left.empty()) {
         log::warning("config.restart_needed",

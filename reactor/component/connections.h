@@ -12,6 +12,7 @@ namespace musher {
 struct Connection {
     std::string kind;  // redis, postgres, s3, …
     Json options;      // decoded; holds secrets in the clear: never printed
+    bool operator==(const Connection&) const = default;
 };
 using Connections = std::map<std::string, Connection, std::less<>>;
 

@@ -2,7 +2,21 @@
 
 namespace musher {
 
-/// Closes replaced clients that nobody holds any more.
+void Pool::keep(const Connections& named) {
+    for (auto slot = slots_.begin(); slot != slots_.end();) {
+        const auto known = named.find(slot->first.second);
+        const Json& settings = slot->second.settings;  // null: it is no connection's
+        const bool same = known != named.end() && known->second.options == settings;
+        if (same || settings.is_null()) {
+            ++slot;
+            continue;
+        }
+        retired_.push_back(std::move(slot->second));
+        slot = slots_.erase(slot);
+    }
+    sweep();
+}
+
 void Pool::sweep() {
     for (auto slot = retired_.begin(); slot != retired_.end();) {
         if (slot->client.use_count() > 1) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "reactor/base/json.h"
+#include "reactor/component/connections.h"
 #include "reactor/loop/loop.h"
 
 namespace musher {
@@ -42,6 +43,11 @@ class Pool {
     /// Clients in trouble that can (`Task<void> retry(Cancel&)`) try again, one after the other: no
     /// step may come that would.
     Task<void> retry(Cancel& cancel);
+    /// Lets go of clients whose settings are no longer those of the connection `named` so: closed
+    /// by the sweep() that finds that nobody holds them.
+    void keep(const Connections& named);
+    /// Closes replaced clients that nobody holds any more; get() does so, too.
+    void sweep();
     /// Closes every client; nobody may hold one any more.
     Task<void> close();
 
@@ -86,7 +92,6 @@ class Pool {
         }
         return nullptr;
     }
-    void sweep();
 
     std::map<std::pair<std::type_index, std::string>, Slot> slots_;
     std::vector<Slot> retired_;  // replaced, maybe still held by a running step

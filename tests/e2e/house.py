@@ -125,6 +125,14 @@ class House:
         with open(self / f"pipelines/{name}.yml", "w") as file:
             file.write(text.replace("{house}", self.path))
 
+    def edit_settings(self, old, new):
+        with open(self / "musher.yml") as file:
+            text = file.read()
+        assert old in text, text
+        with open(self / "musher.yml.new", "w") as file:
+            file.write(text.replace(old, new))
+        os.rename(self / "musher.yml.new", self / "musher.yml")
+
     def folder(self, name, mode=0o755):
         os.makedirs(self / name, exist_ok=True)
         os.chmod(self / name, mode)

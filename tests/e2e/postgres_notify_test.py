@@ -4,7 +4,7 @@ import threading
 import unittest
 
 from house import House, until
-from postgres_server import Postgres
+from postgres_server import Postgres, psql
 
 # Each run of the step is written down outside.
 PIPELINE = """version: 1
@@ -130,6 +130,55 @@ class PostgresNotifyTest(unittest.TestCase):
         ran = self.ran(house)
         self.assertLessEqual(len(ran) - len(rows), 4)
         self.listening(house)
+        self.assertEqual(house.stop(), 0)
+
+    def test_another_database_takes_over_without_a_restart(self):
+        for database in ("one", "two"):
+            self.postgres.psql(f"CREATE DATABASE {database}")
+        one, two = self.postgres.url_in("one"), self.postgres.url_in("two")
+        house = House({"ship": PIPELINE.replace("CATCH_UP", CATCH_UP) +
+                       "  - sql: { connection: db, mode: exec, query: UPDATE orders SET shipped = "
+                       "now() WHERE number = $1, params: ['${event.payload.id}'] }\n"},
+                      f"connections: {{ db: {{ postgres: '{one}' }} }}\n")
+        self.addCleanup(house.__exit__, None)
+        printed = house.run("describe", "source", "postgres_notify", "--sql", "orders", "--key",
+                            "number").stdout
+        for url, first in ((one, 1), (two, 1000)):
+            psql(url, f"CREATE TABLE orders (number bigint PRIMARY KEY, shipped date); {printed};"
+                 f"CREATE SEQUENCE s START {first}; "
+                 "ALTER TABLE orders ALTER number SET DEFAULT nextval('s')")
+        insert = "INSERT INTO orders DEFAULT VALUES"
+        house.start()
+        self.listening(house)
+        psql(one, insert)
+        until(lambda: house.counts("ship")["done"] == 1)
+        self.assertIn("LISTEN", self.postgres.sessions("one"))
+        self.assertIn("UPDATE", self.postgres.sessions("one"))
+
+        over = threading.Event()
+
+        def write():
+            while not over.is_set():
+                psql(two, insert)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            house.edit_settings(one, two)
+            until(lambda: "LISTEN" in self.postgres.sessions("two"), 10)
+            until(lambda: not self.postgres.sessions("one"), 10,
+                  lambda: self.postgres.sessions("one"))
+            done = house.counts("ship")["done"]
+            until(lambda: house.counts("ship")["done"] > done + 5)
+        finally:
+            over.set()
+            writer.join()
+        left = "SELECT count(*) FROM orders WHERE shipped IS NULL"
+        until(lambda: psql(two, left).stdout == "0\n")
+        self.listening(house)
+        self.assertEqual(house.get("status")["restart_needed"], [])
+        self.assertIn("pipeline.edited", house.log())
+        self.assertEqual(house.counts("ship")["dead"], 0)
         self.assertEqual(house.stop(), 0)
 
     def test_check_live_tries_the_query_and_the_channels(self):

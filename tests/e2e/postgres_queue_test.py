@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from house import GATE, House, Redis, until
-from postgres_server import Postgres
+from postgres_server import Postgres, psql
 
 # Each run of the step is written down outside: the row, and the job.
 QUEUE = """version: 1
@@ -167,6 +167,56 @@ class PostgresQueueTest(unittest.TestCase):
         dead = house.get("jobs?pipeline=jobs&state=dead")["items"][0]
         house.run("jobs", "replay", dead["id"], "-c", house / "musher.yml")
         until(lambda: self.statuses() == {"done": 1})
+
+    def test_a_connection_that_is_corrected_is_taken_over(self):
+        right = self.postgres.url
+        house = self.house()
+        self.make_table(house)
+        house.edit_settings(right, right + "&port=1")
+        house.start()
+        until(lambda: not house.counts("jobs")["source"]["ok"])
+        self.insert(3)
+        # Together with the pipeline, whose table is only there.
+        self.postgres.psql("ALTER TABLE jobs RENAME TO tasks")
+        house.edit_settings(right + "&port=1", right)
+        house.write_pipeline("jobs", QUEUE.replace("table: jobs", "table: tasks")
+                             .replace("RAN", "{house}/ran").replace("LEASE", "2s"))
+        ended = "SELECT count(*) FROM tasks WHERE status = 'done'"
+        until(lambda: self.postgres.psql(ended).stdout == "3\n", 10,
+              lambda: str(house.counts("jobs")))
+        self.assertTrue(house.counts("jobs")["source"]["ok"])
+        self.assertEqual(house.ask("/health")[0], 200)
+        self.assertNotIn("config.refused", house.log())
+        self.assertEqual(house.stop(), 0)
+
+    def test_another_database_takes_over_while_a_job_runs(self):
+        for database in ("one", "two"):
+            self.postgres.psql(f"CREATE DATABASE {database}")
+        one, two = self.postgres.url_in("one"), self.postgres.url_in("two")
+        house = self.house(pipeline=QUEUE + GATE)
+        house.edit_settings(self.postgres.url, one)
+        printed = house.run("describe", "source", "postgres_queue", "--sql", "jobs").stdout
+        insert = "INSERT INTO jobs (priority) VALUES (1)"
+        for url in (one, two):
+            psql(url, printed)
+        psql(one, insert)
+        house.start()
+        until(lambda: house.counts("jobs")["running"] == 1)
+        self.assertIn("musher_reactors", self.postgres.sessions("one"))
+        house.edit_settings(one, two)
+        until(lambda: "musher_reactors" in self.postgres.sessions("two"), 10)
+        until(lambda: not self.postgres.sessions("one"), 10)
+        psql(two, insert)
+        until(lambda: house.counts("jobs")["running"] == 2)
+        house.open_gate()
+        until(lambda: house.counts("jobs")["done"] == 2)
+        until(lambda: psql(two, "SELECT status FROM jobs").stdout == "done\n")
+        self.assertEqual(house.get("status")["restart_needed"], [])
+        # Known again when the connection is.
+        house.edit_settings(two, one)
+        until(lambda: psql(one, "SELECT status FROM jobs").stdout == "done\n")
+        self.assertEqual(house.counts("jobs")["done"], 2)
+        self.assertEqual(house.stop(), 0)
 
     def test_check_live_names_the_option(self):
         text = QUEUE.replace("poll: 500ms", "columns: { token: tokne }")

@@ -84,6 +84,14 @@ class Postgres:
         """The script's output is in .stdout; it ends at the first error."""
         return psql(self.url, sql, check)
 
+    def url_in(self, database):
+        return self.url.replace("///postgres?", f"///{database}?")
+
+    def sessions(self, database):
+        """What each client of it asked last, ours aside."""
+        return self.psql("SELECT query FROM pg_stat_activity WHERE backend_type = 'client backend' "
+                         f"AND datname = '{database}' AND pid <> pg_backend_pid()").stdout
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()

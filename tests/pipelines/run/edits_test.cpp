@@ -103,6 +103,34 @@ TEST_F(EditsTest, AValueFromOutsideCounts) {
     EXPECT_EQ(read(), "a* ");
 }
 
+TEST_F(EditsTest, AConnectionCountsForTheSourceThatNamesIt) {
+    const auto connect = [&](const std::string& shop, const std::string& stock) {
+        write("musher.yml",
+              "version: 1\nstate: ./state\npipelines: ./pipelines\n"
+              "connections: { shop: { postgres: '" +
+                  shop +
+                  "' }, stock: "
+                  "{ postgres: '" +
+                  stock + "' } }\n");
+    };
+    const std::string source =
+        "version: 1\nsource: { postgres_notify: "
+        "{ connection: shop, channels: c } }\n";
+    const std::string step = "steps: [ { sql: { connection: stock, query: SELECT 1 } } ]\n";
+    write("pipelines/a.yml", source + step);
+    pipeline("b", "in/b");
+    connect("postgresql:///one", "postgresql:///one");
+    EXPECT_EQ(read(), "a* b* ");
+    const PipelineConfig before = running.at(0);
+    connect("postgresql:///one", "postgresql:///two");
+    EXPECT_EQ(read(), "a b ") << "a step takes it as it finds it";
+    connect("postgresql:///two", "postgresql:///two");
+    EXPECT_EQ(read(), "a* b ");
+    EXPECT_FALSE(same_source(before, running.at(1)));
+    EXPECT_EQ(running.at(1).connections.at("shop").options.at("url"), "postgresql:///two");
+    EXPECT_EQ(read(), "a b ");
+}
+
 TEST_F(EditsTest, LinksAreWatchedWhereTheyLead) {
     std::filesystem::create_directories(dir / "releases/1");
     std::filesystem::create_directories(dir / "maps");
