@@ -115,7 +115,7 @@ const VerbOption kPipeline{"PIPELINE", Kind::positional, "the pipeline's name", 
 
 const std::vector<Verb>& job_verbs() {
     static const std::vector<Verb> kVerbs = {
-        {"jobs list", "jobs, newest or next first",
+        {"jobs list", "jobs, pipeline by pipeline, in each the newest or the next first",
          "  musher jobs list --state dead\n  musher jobs list --pipeline invoices --limit 10\n",
          {{"pipeline", Kind::value, "only this pipeline", false, "NAME"},
           {"state", Kind::value, "waiting, delayed, running, done, dead or cancelled", false,
