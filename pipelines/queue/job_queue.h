@@ -99,8 +99,8 @@ class JobQueue {
     virtual bool forgetful() const { return false; }
     /// For calls to come; the lease stays.
     virtual void limit(const QueueOptions& options) = 0;
-    /// Waits for what is under way; due before destruction.
-    virtual Task<void> close() { co_return; }
+    virtual Task<void> leave(Cancel&) { co_return; }  // takes this process's sign of life away
+    virtual Task<void> close() { co_return; }         // ends what is under way; then destroy it
 
     /// One code per job, in order. Durable by the connection's class when it returns. Jobs of
     /// on_failure are never `full`: a full queue is emptied by what they stand for.

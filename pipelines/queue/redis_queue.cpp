@@ -57,6 +57,15 @@ void RedisQueue::limit(const QueueOptions& options) {
     options_.lease = lease;
 }
 
+/// As if it had run out, as it does after kill -9 and when the server gives no answer: the next
+/// reap of anybody forgets the rest.
+Task<void> RedisQueue::leave(Cancel& cancel) {
+    Args sign{"ZADD", keys_.key("rx"), "XX", "0", more_.reactor};
+    const Result<RedisReply> told = co_await redis_.command(std::move(sign), cancel);
+    static_cast<void>(told);
+    announced_ = Instant{};
+}
+
 Task<void> RedisQueue::close() {
     stop_.request(Errc::cancelled, "queue " + name_ + " was closed");
     co_await scope_.join();

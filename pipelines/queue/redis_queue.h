@@ -44,6 +44,7 @@ class RedisQueue final : public JobQueue {
     /// the server does not keep what the durability class promises. Enters the queue's name into
     /// the registry.
     Task<Result<void>> open(Cancel& cancel) override;
+    Task<void> leave(Cancel& cancel) override;
     Task<void> close() override;
     /// Known after open(): the server has no append-only file, a restart loses its newest jobs.
     bool forgetful() const override { return forgetful_; }

@@ -57,15 +57,29 @@ Task<void> Orphans::close() {
     known_.clear();
 }
 
+std::uint64_t unended_jobs(const Orphan& orphan) {
+    return orphan.stats.waiting + orphan.stats.delayed + orphan.stats.running;
+}
+
+std::string orphan_trouble(const Orphan& orphan) {
+    const std::uint64_t left = unended_jobs(orphan);
+    std::string trouble = "no pipeline works on the queue " + orphan.queue->name();
+    if (left > 0) {
+        trouble +=
+            fmt::format(", where {} {} not ended", left, left == 1 ? "job has" : "jobs have");
+    }
+    const bool files = !parts_of(orphan.queue->name()).second.empty();
+    if (files && left > orphan.stats.running) {
+        trouble += fmt::format("; musher jobs release {} puts the files of waiting jobs back",
+                               orphan.name);
+    }
+    return trouble;
+}
+
 Json orphan_row(const Orphan& orphan) {
-    const bool files = orphan.queue->name().find('@') != std::string::npos;
-    const std::string remedy =
-        files ? "; musher jobs release " + orphan.name + " puts the files of waiting jobs back"
-              : "";
     Json source{{"kind", nullptr}, {"ok", false}, {"detail", "its file is gone"}};
-    return pipeline_row(
-        orphan.name, "orphaned", std::move(source), orphan.stats,
-        fmt::format("no pipeline works on the queue {}{}", orphan.queue->name(), remedy));
+    return pipeline_row(orphan.name, "orphaned", std::move(source), orphan.stats,
+                        orphan_trouble(orphan));
 }
 
 }  // namespace musher

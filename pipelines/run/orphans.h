@@ -34,6 +34,10 @@ class Orphans {
     std::map<std::pair<QueueServer*, std::string>, Orphan> known_;
 };
 
+/// Jobs that somebody has to run, or to take out.
+std::uint64_t unended_jobs(const Orphan& orphan);
+/// What is wrong, for people.
+std::string orphan_trouble(const Orphan& orphan);
 /// One element of `status --json`'s pipelines.
 Json orphan_row(const Orphan& orphan);
 

@@ -13,7 +13,8 @@ namespace musher {
 
 namespace {
 constexpr Duration kGiveBack = std::chrono::seconds(5);  // like the last acks
-}
+constexpr Duration kGoodbye = std::chrono::seconds(1);
+}  // namespace
 
 Task<Result<std::vector<Presence>>> QueueLedger::find(std::vector<std::string> ids,
                                                       Cancel& cancel) {
@@ -90,8 +91,7 @@ Task<void> Pipeline::run(Cancel& stop, Duration grace) {
         settler_.end();
         co_await outflow.join();
         if (config().direct) co_await give_back();
-        Cancel never;
-        if (retired_) co_await retire_source(never);
+        if (retired_) co_await say_goodbye();
     }
     co_await scope_.join();
     co_await queue_->close();
@@ -179,6 +179,14 @@ Task<void> Pipeline::give_back() {
     log::warning("source.not_given_back", Json{{"pipeline", name()},
                                                {"reason", done.error().text()},
                                                {"hint", "it is found at the next start"}});
+}
+
+Task<void> Pipeline::say_goodbye() {
+    Cancel never;
+    co_await retire_source(never);
+    Cancel enough;
+    const Deadline deadline(around_.loop.timers(), enough, kGoodbye);
+    co_await queue_->leave(enough);
 }
 
 void Pipeline::settled(std::vector<Settlement> batch) {

@@ -91,6 +91,7 @@ class Pipeline {
     Task<Result<void>> change_source(Cancel& stop);
     Task<void> retire_source(Cancel& cancel);
     Task<void> give_back();
+    Task<void> say_goodbye();
     void settled(std::vector<Settlement> batch);
     void steer_source();
     void ask_for_pause();

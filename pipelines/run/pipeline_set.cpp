@@ -53,7 +53,10 @@ Task<void> PipelineSet::life(std::string name) {
     const std::shared_ptr<const Program> after = std::move(entries_.at(name).after);
     entries_.erase(name);
     log::info("pipeline.ended", Json{{"pipeline", name}});
-    if (!after) co_return;
+    if (!after) {
+        ways_.gone();
+        co_return;
+    }
     const Result<void> added = add(after);
     if (added) co_return;
     log::error("pipeline.not_built", Json{{"pipeline", name}, {"reason", added.error().text()}});

@@ -17,11 +17,12 @@ using Programs = std::map<std::string, std::shared_ptr<const Program>>;  // by p
 class PipelineSet {
   public:
     /// `make` builds a pipeline that was not opened; `queue_of` names the queue of its jobs,
-    /// `limits_of` says what it takes.
+    /// `limits_of` says what it takes. `gone`: one has ended, and none takes its place.
     struct Ways {
         std::function<Result<std::shared_ptr<Pipeline>>(std::shared_ptr<const Program>)> make;
         std::function<std::string(const Program&)> queue_of;
         std::function<QueueOptions(const Program&)> limits_of;
+        std::function<void()> gone;
     };
     PipelineSet(Loop& loop, Ways ways);
 

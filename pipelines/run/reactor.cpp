@@ -85,6 +85,7 @@ PipelineSet::Ways Reactor::State::ways() {
     PipelineSet::Ways ways;
     ways.queue_of = [this](const Program& program) { return queue_of(program); };
     ways.limits_of = [this](const Program& program) { return queue_options(program.config()); };
+    ways.gone = [this] { look_for_orphans(); };
     ways.make =
         [this](std::shared_ptr<const Program> program) -> Result<std::shared_ptr<Pipeline>> {
         const PipelineConfig& config = program->config();
@@ -153,6 +154,7 @@ void Reactor::State::start_ticking() {
     tick.arm(kTick, [this] {
         for (const auto& pipeline : pipelines.all()) pipeline->tick();
         pool.sweep();
+        look_for_orphans();
         start_ticking();
     });
 }
@@ -224,7 +226,7 @@ QueueServer& Reactor::State::server_of(const PipelineConfig& config) {
 
 /// What lies behind a Reactor that works no more.
 Task<void> Reactor::State::leave() {
-    no_more_retries.request();
+    no_more_looks.request();
     co_await scope.join();
     pipelines.clear();
     co_await orphans.close();
@@ -259,6 +261,7 @@ Task<Result<void>> Reactor::run(Cancel& stop, Hooks hooks) {
         state.pipelines.start(stop, kGrace);
         state.scope.spawn("edits", state.follow_edits(stop));
         state.start_ticking();
+        state.look_for_orphans();
         hooks.ready();
         co_await state.scope.join();  // edits end first: they may add pipelines
         co_await state.pipelines.join();

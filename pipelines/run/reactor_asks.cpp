@@ -170,7 +170,10 @@ Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
         MUSHER_CO_TRY(const Orphan* orphan,
                       co_await state_->orphan_with(id, holder.error(), cancel));
         // Its original waits in its claim for a source that knows where failed/ is.
-        co_return co_await orphan->queue->cancel_job(std::move(id), cancel);
+        MUSHER_CO_TRY(const JobState now,
+                      co_await orphan->queue->cancel_job(std::move(id), cancel));
+        state_->look_for_orphans();
+        co_return now;
     }
     const std::shared_ptr<Pipeline> found = *holder;
     MUSHER_CO_TRY(const JobState now, co_await found->queue().cancel_job(id, cancel));
@@ -227,7 +230,11 @@ Task<Result<void>> Reactor::hasten_job(std::string id, Cancel& cancel) {
 
 Task<Result<Json>> Reactor::release(std::string pipeline, Cancel& cancel) {
     const Result<std::shared_ptr<Pipeline>> found = state_->find(pipeline);
-    if (!found) co_return co_await state_->release_orphan(pipeline, found.error(), cancel);
+    if (!found) {
+        MUSHER_CO_TRY(Json told, co_await state_->release_orphan(pipeline, found.error(), cancel));
+        state_->look_for_orphans();
+        co_return told;
+    }
     JobQueue& queue = (*found)->queue();
     MUSHER_CO_TRY(const QueueStats stats, co_await queue.stats(cancel));
     if (!stats.paused) {

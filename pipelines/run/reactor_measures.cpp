@@ -34,7 +34,7 @@ std::vector<Reach> Reactor::State::connections() const {
 }
 
 Task<void> Reactor::State::retry_connections() {
-    Cancel patience(no_more_retries);
+    Cancel patience(no_more_looks);
     const Deadline limit(loop.timers(), patience, kRetryPatience);
     co_await pool.retry(patience);
     retrying = false;
@@ -61,6 +61,10 @@ Json Reactor::health() {
         if (trouble.empty()) continue;
         works = false;
         add(problem_of("pipeline", pipeline->name(), trouble), pipeline->name() + ": " + trouble);
+    }
+    for (const auto& [pipeline, trouble] : state.stranded) {
+        works = false;
+        add(problem_of("orphan", pipeline, trouble), pipeline + ": " + trouble);
     }
     for (const Reach& one : state.connections()) {
         if (one.trouble.empty()) continue;

@@ -6,6 +6,8 @@
 namespace musher {
 
 namespace {
+constexpr Duration kPatience = std::chrono::seconds(5);
+
 /// Of a queue that no pipeline here has; nothing when no job was ever put into it.
 Task<Result<std::optional<Released>>> release_unowned(RedisQueue& queue, const PutBack& put_back,
                                                       Cancel& cancel) {
@@ -32,7 +34,27 @@ Task<Result<std::vector<Orphan*>>> Reactor::State::find_orphans(Cancel& cancel) 
         if (pipeline->config().direct) continue;
         owned[&server_of(pipeline->config())].insert(pipeline->queue().name());
     }
-    co_return co_await orphans.find(owned, std::move(names), around.node, cancel);
+    MUSHER_CO_TRY(std::vector<Orphan*> found,
+                  co_await orphans.find(owned, std::move(names), around.node, cancel));
+    stranded.clear();
+    for (const Orphan* one : found) {
+        if (unended_jobs(*one) > 0) stranded[one->name] = orphan_trouble(*one);
+    }
+    co_return found;
+}
+
+/// For /health, which asks nobody.
+void Reactor::State::look_for_orphans() {
+    if (std::exchange(looking_for_orphans, true)) return;
+    scope.spawn("orphans", find_stranded());
+}
+
+Task<void> Reactor::State::find_stranded() {
+    Cancel patience(no_more_looks);
+    const Deadline limit(loop.timers(), patience, kPatience);
+    const Result<std::vector<Orphan*>> found = co_await find_orphans(patience);
+    static_cast<void>(found);  // away: its server is in /health itself
+    looking_for_orphans = false;
 }
 
 /// `unknown` when there is none of this name.

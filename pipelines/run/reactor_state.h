@@ -43,6 +43,8 @@ struct Reactor::State {
     Result<std::shared_ptr<Pipeline>> find(const std::string& name) const;
     Task<Result<std::shared_ptr<Pipeline>>> holder(std::string job, Cancel& cancel) const;
     Task<Result<std::vector<Orphan*>>> find_orphans(Cancel& cancel);
+    void look_for_orphans();
+    Task<void> find_stranded();
     Task<Result<Orphan*>> orphan_named(std::string name, Error unknown, Cancel& cancel);
     Task<Result<Orphan*>> orphan_with(std::string job, Error unknown, Cancel& cancel);
     Task<Result<Json>> release_orphan(std::string name, Error unknown, Cancel& cancel);
@@ -105,8 +107,11 @@ struct Reactor::State {
     std::map<std::string, std::string> failed;  // … that could not be taken over, and why
     std::set<std::string> probing;           // files whose probe does not come back
     std::function<void()> settings_changed;
-    Cancel no_more_retries;                  // of connections that are down
+    Cancel no_more_looks;                    // at orphans, and connections that are down
     bool retrying = false;
+    bool looking_for_orphans = false;
+    // Pipelines whose file is gone, and what is to be done about their jobs.
+    std::map<std::string, std::string> stranded;
     Timers::Alarm tick;
     Scope scope;
     PipelineSet pipelines;

@@ -34,6 +34,15 @@ class OrphansTest(unittest.TestCase):
         rows = [row for row in self.ask(house, "status")["pipelines"] if row["name"] == name]
         return rows[0] if rows else None
 
+    def stranded(self, house):
+        """What /health says of the jobs of p."""
+        until(lambda: house.ask("/health")[0] == 503, 5)
+        health = house.ask("/health")[1]
+        self.assertEqual([(one["what"], one["name"]) for one in health["problems"]],
+                         [("orphan", "p")])
+        self.assertEqual(health["status"], "failing")
+        return health["problems"][0]["reason"]
+
     def leave(self, house):
         """One done, one delayed, two waiting jobs of p; then its file is removed."""
         house.start()
@@ -82,14 +91,46 @@ class OrphansTest(unittest.TestCase):
                 self.leave(house)
                 if running:
                     house.start()
-                    self.assertEqual(house.ask("/health")[0], 200, "an orphan is no fault")
+                    problem = self.stranded(house)
+                    self.assertIn("where 3 jobs have not ended", problem)
+                    self.assertIn("musher jobs release p", problem)
                 self.check_verbs(house)
+                self.assertNotIn("release", self.row(house)["problem"], "nothing waits")
                 if running:
+                    until(lambda: house.ask("/health")[0] == 200, 5)
                     self.assertEqual(house.stop(), 0)
                 os.rename(house / "p.yml", house / "pipelines/p.yml")
                 house.start()
                 until(lambda: "late.report.json" in files_in(house / "in/failed"))
                 self.assertEqual(self.row(house)["state"], "running")
+                self.assertEqual(house.stop(), 0)
+
+    def test_known_as_soon_as_the_file_is_gone(self):
+        """Its queue is one that hosts share: our own sign of life is in it."""
+        text = "version: 1\nsource: { timer: { every: 1h } }\nsteps: [ { log: hello } ]\n"
+        for another in ("", "pipeline: other\n"):
+            with self.subTest(renamed=bool(another)):
+                house = House({"p": text, "q": OTHER})
+                self.addCleanup(house.__exit__, None)
+                house.folder("other")
+                house.start()
+                house.run("jobs", "pause", "p")
+                job = self.ask(house, "emit", "p")["id"]
+                until(lambda: house.counts("p")["waiting"] == 1)
+                os.unlink(house / "pipelines/p.yml")
+                if another:
+                    house.write_pipeline("p2", another + text)
+                until(lambda: "pipeline.ended pipeline=p" in house.log(), 10)
+                self.assertEqual(house.ask("/api/v1/jobs/" + job)[0], 200)
+                listed = self.ask(house, "jobs", "list", "--pipeline", "p")["items"]
+                self.assertEqual([one["id"] for one in listed], [job])
+                self.assertEqual(self.row(house)["state"], "orphaned")
+                problem = self.stranded(house)
+                self.assertIn("where 1 job has not ended", problem)
+                self.assertNotIn("release", problem, "no file can be put back")
+                self.ask(house, "jobs", "cancel", job)
+                until(lambda: house.ask("/health")[0] == 200, 5)
+                self.assertEqual(self.row(house)["state"], "orphaned")
                 self.assertEqual(house.stop(), 0)
 
     def test_an_empty_one_is_no_more(self):
