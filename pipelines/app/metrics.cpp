@@ -28,8 +28,8 @@ constexpr CounterRow kCounters[] = {
     {"musher_events_unwanted_total", "Events for which when is false.", &Counts::unwanted},
     {"musher_events_rejected_total", "Events that could not become a job; the source keeps them.",
      &Counts::rejected},
-    {"musher_sink_holds_total", "How often a broken sink has stopped the pipeline's claims.",
-     &Counts::holds},
+    {"musher_sink_holds_total",
+     "How often a broken sink or server has stopped the pipeline's claims.", &Counts::holds},
 };
 
 struct SpanRow {
@@ -53,7 +53,7 @@ constexpr GaugeRow kGauges[] = {
      [](const PipelineMeasures& one) { return static_cast<double>(one.in_flight); }},
     {"musher_pipeline_well", "1 while nothing of the pipeline is in /health.",
      [](const PipelineMeasures& one) { return one.well ? 1.0 : 0.0; }},
-    {"musher_pipeline_held", "1 while a broken sink stops the pipeline's claims.",
+    {"musher_pipeline_held", "1 while a broken sink or server stops the pipeline's claims.",
      [](const PipelineMeasures& one) { return one.held ? 1.0 : 0.0; }},
     {"musher_pipeline_paused", "1 while the pipeline is paused by hand.",
      [](const PipelineMeasures& one) { return one.paused ? 1.0 : 0.0; }},

@@ -28,7 +28,8 @@ const std::vector<Option>& expect_table() {
     static const std::vector<Option> kTable = {
         {.name = "outcome",
          .type = Type::choice,
-         .help = "what becomes of the job; skipped: there is none, held: a sink stays broken",
+         .help = "what becomes of the job; skipped: there is none, held: a sink or server stays "
+                 "broken",
          .fallback = "done",
          .choices = {"done", "dead", "skipped", "held"}},
         {.name = "attempts", .type = Type::integer, .help = "tries of the job", .least = 0},
@@ -82,7 +83,9 @@ const std::vector<Option>& answer_table() {
         {.name = "fails", .type = Type::text, .help = "the step fails with this message"},
         {.name = "code",
          .type = Type::choice,
-         .help = "kind of the failure; unavailable, full and denied of a sink hold the pipeline",
+         .help =
+             "kind of the failure; unavailable, full and denied of a sink, sql or http_get hold "
+             "the pipeline",
          .fallback = "failed",
          .choices = {"failed", "usage", "not_found", "conflict", "unavailable", "full", "denied",
                      "corrupt", "timeout"}},

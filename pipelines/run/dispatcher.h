@@ -90,7 +90,7 @@ class Dispatcher {
     /// Whose fault it is that a sink did not take a job.
     enum class Guilt { sink, moment, item };
     Guilt guilt_of(const std::string& job, const std::string& sink, const Error& error);
-    void sinks_passed(const RunReport& report);
+    void sinks_passed(const std::string& job, const RunReport& report);
     Task<void> hasten(std::vector<std::string> ids);
     Task<void> give_back_lost_claims(Cancel& cancel);
     Task<void> release_waiting();
@@ -103,12 +103,12 @@ class Dispatcher {
     Tally& tally_;
     std::function<void(std::vector<Settlement>)> settled_;
     Hold hold_;
-    struct Blamer {
-        std::uint64_t passes = 0;  // of the sink, when the job last found it broken
+    struct Complaint {
+        Instant since{};
         int times = 0;
     };
-    std::map<std::string, std::uint64_t> passes_;  // by sink: how many jobs went through
-    std::map<std::string, Blamer> blamers_;        // by job
+    Passed passes_;  // by sink: when a job went through last
+    std::map<std::string, std::map<std::string, Complaint>> blamers_;  // by job, by sink
     Scope scope_;
     Cancel jobs_;   // parent of every job's Cancel
     Cancel leave_;  // a stop has begun: what waits for something goes back at once

@@ -14,6 +14,7 @@ constexpr Duration kLastProbe = std::chrono::minutes(1);
 
 void Hold::fault(const std::string& sink, const Error& error) {
     const Instant now = clock_.now();
+    fault_at_ = now;
     asked_until_ = std::max(asked_until_, now + error.retry_after);
     if (!active_) {
         active_ = true;
@@ -35,10 +36,11 @@ void Hold::fault(const std::string& sink, const Error& error) {
     ++faults_;
 }
 
-bool Hold::lift(const std::vector<std::string>& passed_sinks) {
-    const bool well =
-        std::find(passed_sinks.begin(), passed_sinks.end(), sink_) != passed_sinks.end();
-    // A job that was under way is no proof that the server no longer wants to be left alone.
+bool Hold::lift(const Passed& passed) {
+    // A job that was under way proves nothing: it may have gone through before the fault, and the
+    // server may still want to be left alone.
+    const auto through = passed.find(sink_);
+    const bool well = through != passed.end() && through->second >= fault_at_;
     const bool early = clock_.now() < asked_until_;
     if (!active_ || !well || early) return false;
     active_ = false;

@@ -1,13 +1,17 @@
-// Hold: a broken sink stops its pipeline's claims, but for one probe job at a time.
+// Hold: a broken sink, or a server that a step asks, stops its pipeline's claims, but for one probe
+// job at a time.
 #pragma once
 
+#include <map>
 #include <string>
-#include <vector>
 
 #include "reactor/base/clock.h"
 #include "reactor/base/error.h"
 
 namespace musher {
+
+/// When a job went through a sink, by the sink's id.
+using Passed = std::map<std::string, Instant>;
 
 /// A small state machine; the Dispatcher asks it before each claim. Loop thread only.
 class Hold {
@@ -17,8 +21,9 @@ class Hold {
     /// A sink failed for a reason that is not the item's: hold, or hold on for longer; at least
     /// as long as the server asked for with the error's `retry_after`.
     void fault(const std::string& sink, const Error& error);
-    /// A job went through these sinks. True: the broken one is among them, it is well again.
-    bool lift(const std::vector<std::string>& passed_sinks);
+    /// A job went through these sinks. True: the broken one is among them, and since the last
+    /// fault: it is well again.
+    bool lift(const Passed& passed);
     bool active() const { return active_; }
     /// How many jobs may be started now, of `wanted`: all, none, or one probe.
     std::size_t allowance(std::size_t wanted, std::size_t running) const;
@@ -40,6 +45,7 @@ class Hold {
     int faults_ = 0;
     Instant probe_at_{};
     Duration pause_{};
+    Instant fault_at_{};     // the last one
     Instant asked_until_{};  // by Retry-After
     std::int64_t since_ms_ = 0;
     std::string sink_;

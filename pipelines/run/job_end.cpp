@@ -29,10 +29,10 @@ Task<void> Dispatcher::run_job(Slots::iterator slot) {
     if (slot->stolen) {
         log::warning("job.stolen", Json{{"job", slot->claim.job.id}});
     } else if (report.outcome) {
-        sinks_passed(report);
+        sinks_passed(slot->claim.job.id, report);
         finish(*slot, std::move(report));
     } else {
-        sinks_passed(report);
+        sinks_passed(slot->claim.job.id, report);
         co_await defeat(*slot, std::move(report), *program);
     }
     slots_.erase(slot);
@@ -123,7 +123,7 @@ Defeat Dispatcher::defeat_of(const Slot& slot, const RunReport& report, const Pr
         end.story.back()["what"] = "held";
         end.delay = std::chrono::duration_cast<milliseconds>(hold_.pause());
     } else {
-        delay = backoff_delay(limit.backoff_from, limit.backoff_to, blamers_[end.id].times);
+        delay = backoff_delay(limit.backoff_from, limit.backoff_to, blamers_[end.id][sink].times);
         end.delay = std::max(std::chrono::duration_cast<milliseconds>(delay), error.retry_after);
     }
     return end;
@@ -241,21 +241,27 @@ Task<void> Dispatcher::settle_failed(Slot& slot, const Defeat& end, Json story) 
 Dispatcher::Guilt Dispatcher::guilt_of(const std::string& job, const std::string& sink,
                                        const Error& error) {
     if (blamers_.size() >= kMostBlamers) blamers_.clear();
-    Blamer& blamer = blamers_[job];
-    const bool first = ++blamer.times == 1;
-    const bool passed = !first && blamer.passes != passes_[sink];
+    Complaint& complaint = blamers_[job][sink];
+    const bool first = ++complaint.times == 1;
+    const bool passed = !first && passes_[sink] > complaint.since;
     const bool of_moment = is_unanswered(error);
-    if (!passed || of_moment) blamer.passes = passes_[sink];
+    if (!passed || of_moment) complaint.since = around_.loop.clock().now();
     if (!passed) return Guilt::sink;
     return of_moment ? Guilt::moment : Guilt::item;
 }
 
-void Dispatcher::sinks_passed(const RunReport& report) {
-    for (const std::string& sink : report.passed_sinks) ++passes_[sink];
+void Dispatcher::sinks_passed(const std::string& job, const RunReport& report) {
+    for (const auto& [sink, at] : report.passed_sinks) {
+        passes_[sink] = std::max(passes_[sink], at);
+        const auto blamer = blamers_.find(job);
+        if (blamer == blamers_.end()) continue;
+        blamer->second.erase(sink);
+        if (blamer->second.empty()) blamers_.erase(blamer);
+    }
     if (!hold_.lift(report.passed_sinks)) return;
     tally_.recovered(hold_.sink());
     std::vector<std::string> ids;
-    for (const auto& [id, passes] : blamers_) ids.push_back(id);
+    for (const auto& [id, at] : blamers_) ids.push_back(id);
     scope_.spawn("hasten", hasten(std::move(ids)));
 }
 

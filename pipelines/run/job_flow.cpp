@@ -176,10 +176,11 @@ Task<Result<void>> JobRunner::attempt(Track& track, const ProgramStep& step, Can
         track.outputs()[step.config->id] = Json{{"rescued", false}, {"error", ""}};
         co_return done;
     }
-    // Of an item alone: a broken sink, a lost queue and a stop are for the whole job to bear.
+    // Of an item, or of a server that a step asks: a broken sink, a lost queue and a stop are for
+    // the whole job to bear.
     const Blame blame = track.blame.value_or(Blame());
-    const bool of_item = blame.sink.empty() && !blame.queue && !blame.left;
-    if (cancel.requested() || !of_item) co_return done;
+    const bool sink = !blame.sink.empty() && !blame.asked;
+    if (cancel.requested() || sink || blame.queue || blame.left) co_return done;
     Json failed{{"step", blame.place}, {"error", to_json(done.error())}};
     track.blame.reset();
     track.unproven = true;

@@ -66,7 +66,7 @@ Task<Result<void>> JobRunner::run_list(Track& track, const Steps& steps, Rest re
 
 Task<Result<void>> JobRunner::run_step(Track& track, const ProgramStep& step, Cancel& cancel) {
     track.place = track.prefix + step.config->id;
-    track.part = step.config->sink ? Track::Part::sink : Track::Part::step;
+    track.part = step.reaches_out() ? Track::Part::outside : Track::Part::step;
     if (cancel.requested()) co_return fail(cancel.error());
     const bool control = step.control() != Control::none;
     if (const Json* receipt = receipts_.find(track.place); receipt && !control) {
@@ -125,7 +125,7 @@ Task<Result<void>> JobRunner::run_leaf(Track& track, const ProgramStep& step, Ca
     MUSHER_CO_TRY(StepResult result, co_await execute(track, step, options, cancel));
     tell(track, "ran", around_.loop.clock().now() - began,
          result.receipt ? result.receipt->target : std::string());
-    if (step.config->sink) passed_sinks_.push_back(step.config->id);
+    if (step.reaches_out()) passed_sinks_[step.config->id] = around_.loop.clock().now();
     co_return co_await record(track, step, std::move(result));
 }
 
@@ -244,9 +244,10 @@ Task<void> JobRunner::lay_blame(Track& track, const ProgramStep& step, Instant b
     blame.took = around_.loop.clock().now() - began;
     blame.queue = track.part == Track::Part::queue;
     blame.left = track.part == Track::Part::stop;
-    if (track.part == Track::Part::sink && info(error.code).fault == Fault::sink) {
+    if (track.part == Track::Part::outside && info(error.code).fault == Fault::sink) {
         const bool readable = co_await body_readable(track.body);
         if (readable) blame.sink = step.config->id;
+        blame.asked = !step.config->sink;
     }
     track.blame = std::move(blame);
 }

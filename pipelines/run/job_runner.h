@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/run/hold.h"
 #include "pipelines/run/receipt_book.h"
 #include "pipelines/run/story.h"
 #include "pipelines/run/track.h"
@@ -18,8 +19,9 @@ struct RunReport {
     std::string failed_step;  // place of the step that failed
     bool too_early = false;   // an alarm whose job may yet live: later, no try spent
     bool left = false;        // it waited when a stop began: goes back, no try spent
-    std::string broken_sink;  // id of the sink that is broken, not the item: hold the pipeline
-    std::vector<std::string> passed_sinks;  // ids of the sinks that took the job in this attempt
+    // Sinks, and steps that ask a server, by id.
+    std::string broken_sink;  // it is broken, not the item: hold the pipeline
+    Passed passed_sinks;      // those that the job went through in this attempt, and when
 };
 
 /// A stop of the whole program, as its jobs see it.
@@ -99,7 +101,7 @@ class JobRunner {
     std::string scratch_;
     std::set<std::string> scratch_made_;  // it, and folders of rounds inside
     int scratch_names_ = 0;
-    std::vector<std::string> passed_sinks_;
+    Passed passed_sinks_;
 };
 
 }  // namespace musher

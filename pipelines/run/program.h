@@ -23,6 +23,8 @@ struct ProgramStep {
     bool last_reader = false;    // nobody behind it looks at the body or at results
 
     Control control() const { return config->entry->spec.control; }
+    /// A sink, or a step that asks a server: what is there can be broken, and the item whole.
+    bool reaches_out() const { return config->sink || config->entry->spec.asks_server; }
     /// Those of its option `steps`, `rescue`, …; none when it was left out.
     const std::vector<ProgramStep>& inside(std::string_view option) const;
 };

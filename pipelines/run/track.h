@@ -25,7 +25,8 @@ struct Pin {
 struct Blame {
     std::string place;
     Duration took{0};    // of its step
-    std::string sink;    // its id, when the sink is broken and not the item
+    std::string sink;    // its id, when what it reaches out to is broken and not the item
+    bool asked = false;  // that one is no sink but asks a server: a `try` passes it over
     bool queue = false;  // the receipt could not be stored: nothing that a `try` may pass over
     bool left = false;   // nobody's fault: it waited, and musher stops
 };
@@ -52,7 +53,7 @@ struct Track {
         const ProgramStep* step;
         std::unique_ptr<Filter> filter;
     };
-    enum class Part { step, sink, queue, stop };  // what a fault is of
+    enum class Part { step, outside, queue, stop };  // what a fault is of
 
     const Surroundings& around;
     Body body;

@@ -241,9 +241,11 @@ const Spec& http_get_spec() {
         "What is read becomes the job's body, in a scratch file of this attempt, or a field that "
         "later steps see. An answer that broke off is an error, never a shorter body. Certificates "
         "are checked.\n\n"
-        "An answer under 300 is success. Those of `retry_on`, a server that is away, 401 and 403 "
-        "are tried again; the rest is the item's fault: the job is dead at once. A `Retry-After` "
-        "(seconds or a date) is waited for, but no longer than an hour.",
+        "An answer under 300 is success. A server that is away or busy (429, 502, 503, 504), 401 "
+        "and 403 spend no attempt: the pipeline is held and goes on by itself, as with a broken "
+        "sink, unless others are answered meanwhile; inside a `try` they are rescued instead. What "
+        "else `retry_on` names is tried again; the rest is the item's fault: the job is dead at "
+        "once. A `Retry-After` (seconds or a date) is waited for, but no longer than an hour.",
         options_of_http_get(),
         {{"status", "the answer's status", 200},
          {"headers", "the answer's headers, their names in small letters", Json::object()},
@@ -261,7 +263,9 @@ steps:
 )",
         Repeats::never,
         "url",
-        check_http_get};
+        check_http_get,
+        Control::none,
+        true};
     return kSpec;
 }
 

@@ -101,7 +101,9 @@ const Spec& sql_spec() {
         "of the query. Booleans, integers, floating-point numbers and json come back as such, NULL "
         "as null, everything else as text; a numeric too, so that no digit is lost. Up to 1 MiB of "
         "rows are kept with the job. A statement that changes something runs again after a crash "
-        "between its effect and the note of it: write it so that this does no harm.",
+        "between its effect and the note of it: write it so that this does no harm.\n\n"
+        "A server that is away, has no room or lets nobody in spends no attempt: the pipeline is "
+        "held and goes on by itself, as with a broken sink. Inside a `try` it is rescued instead.",
         {
             {.name = "connection",
              .type = OptionType::connection,
@@ -140,7 +142,9 @@ steps:
 )yaml",
         Repeats::never,
         {},
-        check_sql};
+        check_sql,
+        Control::none,
+        true};
     return kSpec;
 }
 

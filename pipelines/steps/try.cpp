@@ -14,9 +14,10 @@ const Spec& try_spec() {
         "of such a step) does not end the attempt: the steps of `rescue` are done instead of what "
         "was left, and see `job.error`, its text, and `job.failed`: `step` and `error` (code, "
         "message, hint). They begin with the body as it was before the step. A fault of theirs is "
-        "the step's own. Not rescued are broken sinks (the pipeline is held, and goes on by "
-        "itself), a cancelled job, a stop, and the time-out of the step or the job. Once a sink of "
-        "`rescue` has begun, later attempts go there straight away.",
+        "the step's own. A server that `sql` or `http_get` asks and that is away is rescued too. "
+        "Not rescued are broken sinks (the pipeline is held, and goes on by itself), a cancelled "
+        "job, a stop, and the time-out of the step or the job. Once a sink of `rescue` has begun, "
+        "later attempts go there straight away.",
         {
             {.name = "steps", .type = OptionType::steps, .help = "what is tried", .required = true},
             {.name = "rescue",

@@ -90,6 +90,8 @@ struct Spec {
     /// is one (`headers.X` for one of a map); what names a faulty option is not reported again.
     Faults (*check)(const Options& options) = nullptr;
     Control control = Control::none;
+    /// Of a step: it asks a server, and one that is away holds the pipeline as a broken sink does.
+    bool asks_server = false;
 };
 
 /// Whether its value is steps, or lists of them.

@@ -8,9 +8,12 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from house import GATE, House, digest, files_in, until
+from postgres_server import Postgres
 
 HEAD = "version: 1\nsource: {{ hotfolder: {{ path: {{house}}/in/{0}, settle: 50ms }} }}\n"
 
@@ -84,6 +87,71 @@ class BadMomentsTest(unittest.TestCase):
         until(lambda: os.path.exists(house / "disk/out/large"), 60,
               what=lambda: house.log()[-2000:])
         self.assertEqual(digest(house / "disk/out/large"), sha)
+        until(lambda: house.counts("p")["state"] == "running")
+
+    def test_a_database_that_is_away_holds_who_asks_it(self):
+        database = Postgres()
+        self.addCleanup(database.close)
+        house = self.house(
+            {"p": "steps:\n  - sql: { connection: shop, query: SELECT 1 }\n" + GATE +
+                  "  - directory: { to: {house}/out }\nlimits: { attempts: 1 }\n"},
+            extra=f"connections: {{ shop: {{ postgres: {{ url: '{database.url}' }} }} }}\n")
+        house.drop("in/p/early", "0")  # asked before, ends while it is away
+        until(lambda: "[flock]" in house.log() or house.counts("p")["running"] == 1)
+        early = house.get("jobs?state=running")["items"][0]["id"]
+        until(lambda: "ran" in str(house.get("jobs/" + early)) or
+              database.psql("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT 1' AND "
+                            "state = 'idle'").stdout.strip() != "0")
+        database.kill()
+        names = [str(index) for index in range(6)]
+        for name in names:
+            house.drop("in/p/" + name, name)
+        until(lambda: house.counts("p")["state"] == "held", 30, lambda: house.log()[-3000:])
+        self.assertEqual(house.counts("p")["held"]["sink"], "sql")
+        self.assertEqual(house.ask("/health")[0], 503)
+        house.open_gate()
+        until(lambda: files_in(house / "out") == ["early"])
+        self.assertEqual(house.counts("p")["state"], "held", "nobody went through since")
+
+        def held():
+            rows = house.get("jobs?pipeline=p")["items"]
+            return sum(row["state"] == "delayed" for row in rows) >= 3
+        until(held, 30, lambda: house.log()[-3000:])  # so many have tried in vain
+        self.assertEqual(house.counts("p")["dead"], 0)
+        database.start()
+        until(lambda: files_in(house / "out") == sorted([*names, "early"]), 60,
+              lambda: house.log()[-3000:])
+        until(lambda: house.counts("p")["done"] == 7)
+        self.assertEqual((house.counts("p")["state"], house.counts("p")["dead"]), ("running", 0))
+
+    def test_a_web_server_that_is_away_holds_who_reads_it(self):
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self):
+                found = not self.path.endswith("lost")
+                self.send_response(200 if found else 404)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_):
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Answers, bind_and_activate=False)
+        self.addCleanup(server.server_close)
+        server.server_bind()  # refuses, until it listens
+        house = self.house(
+            {"p": f"steps:\n  - http_get: 'http://127.0.0.1:{server.server_address[1]}"
+                  "/${event.name}'\n  - directory: { to: {house}/out, name: '${event.name}' }\n"
+                  "limits: { attempts: 1 }\n"})
+        for name in ("a", "b", "lost"):
+            house.drop("in/p/" + name, name)
+        until(lambda: house.counts("p")["state"] == "held", what=lambda: house.log()[-3000:])
+        self.assertEqual(house.counts("p")["held"]["sink"], "http_get")
+        server.server_activate()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        until(lambda: files_in(house / "out") == ["a", "b"], 30, lambda: house.log()[-3000:])
+        self.assertEqual(self.report(house, "in/p/failed/lost")["error"]["code"], "usage")
         until(lambda: house.counts("p")["state"] == "running")
 
     def test_files_that_vanish_or_are_replaced(self):

@@ -14,7 +14,7 @@ steps: [ { log: seen } ]
 """
 SQL = """version: 1
 source: { hotfolder: { path: {house}/in, settle: 50ms } }
-limits: { attempts: 50, backoff: 100ms..200ms }
+limits: { attempts: 1 }
 steps: [ { sql: { connection: shop, query: 'SELECT 1', mode: one } } ]
 """
 NOTIFY = """version: 1
@@ -71,10 +71,15 @@ class HealthTest(unittest.TestCase):
             house.ask(f"/api/v1/jobs/{job['id']}/cancel", "POST")
         until(lambda: house.counts("p")["running"] == 0, 30)
         self.assertIn(("connection", "shop"), self.problems(house))
+        self.assertEqual(house.counts("p")["dead"], 0, "a server that is away spends no attempt")
         postgres.start()
-        until(lambda: self.health(house)["ok"], 30, lambda: str(self.health(house)))
+        until(lambda: ("connection", "shop") not in self.problems(house), 30,
+              lambda: str(self.health(house)))
         self.assertEqual(self.metric(
             house, 'musher_connection_up{connection="shop",kind="postgres"}'), "1")
+        house.ask("/api/v1/pipelines/p/resume", "POST")
+        house.drop("in/c", "1")  # goes through, and lifts the hold
+        until(lambda: self.health(house)["ok"], 30, lambda: str(self.health(house)))
         self.assertEqual(house.stop(), 0)
 
     def metric(self, house, sample):

@@ -27,10 +27,12 @@ class FlowRig {
     explicit FlowRig(Loop& loop)
         : pool_(loop), around_(loop, connections_, pool_), queue_("p", loop.clock()) {
         around_.scratch_root = dir / "scratch";
+        ask_.asks_server = true;
         const auto make = [this](bool sink) {
             return [this, sink] { return std::make_unique<StagedStep>(stage, sink); };
         };
         steps_.push_back(StepEntry{act_, make(false)});
+        steps_.push_back(StepEntry{ask_, make(false)});
         sinks_.push_back(StepEntry{deliver_, make(true)});
     }
 
@@ -135,6 +137,7 @@ class FlowRig {
     Surroundings around_;
     MemoryQueue queue_;
     Spec act_ = staged(ComponentKind::step, "act");
+    Spec ask_ = staged(ComponentKind::step, "ask");  // a server
     Spec deliver_ = staged(ComponentKind::sink, "deliver");
     std::vector<StepEntry> steps_ = step_catalogue();
     std::vector<StepEntry> sinks_ = sink_catalogue();

@@ -22,7 +22,8 @@ struct Stage {
     std::map<std::string, Waiters*> gates;        // by what they say: waited for, or their Cancel
 };
 
-/// `act: TEXT`, a step, and `deliver: TEXT`, a sink. `hang` in the text waits for its Cancel.
+/// `act: TEXT` and `ask: TEXT`, steps, and `deliver: TEXT`, a sink. `hang` in the text waits for
+/// its Cancel.
 class StagedStep final : public Step {
   public:
     StagedStep(Stage& stage, bool sink) : stage_(stage), sink_(sink) {}

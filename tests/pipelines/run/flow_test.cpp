@@ -302,6 +302,32 @@ Task<void> sinks_are_not_rescued(Loop& loop) {
 }
 TEST(Try, LeavesABrokenSinkToTheHold) { test::on_loop(sinks_are_not_rescued); }
 
+Task<void> servers_are_away(Loop& loop) {
+    FlowRig rig(loop);
+    EXPECT_EQ(rig.check("  - ask: a\n  - try: { steps: [ ask: b ], rescue: [ act: c ] }\n"
+                        "  - try: { steps: [ act: d ], rescue: [ ask: e ] }\n"
+                        "  - act: f\n"),
+              "");
+    rig.stage.faults["a"] = Error(Errc::unavailable, "connection refused");
+    const RunReport held = co_await rig.attempt();
+    EXPECT_EQ(held.broken_sink, "ask");
+    rig.stage.faults["a"] = Error(Errc::not_found, "answered 404");
+    const RunReport item = co_await rig.attempt();
+    EXPECT_EQ(item.broken_sink, "") << "a fault of the item that a server finds is the item's";
+    rig.stage.faults.erase("a");
+    rig.stage.faults["b"] = rig.stage.faults["e"] = Error(Errc::unavailable, "refused");
+    rig.stage.faults["d"] = item_fault();
+    const RunReport rescue = co_await rig.attempt();
+    EXPECT_THAT(rig.stage.done, ElementsAre("ask: a", "act: c"));
+    EXPECT_EQ(rescue.broken_sink, "ask-3") << "nobody passes over what a rescue asks";
+    EXPECT_EQ(rescue.passed_sinks.count("ask"), 1u);
+    rig.stage.faults = {{"f", Error(Errc::unavailable, "it says so")}};
+    const RunReport none = co_await rig.attempt();
+    EXPECT_EQ(none.broken_sink, "") << "a step that asks nobody";
+    co_await rig.close();
+}
+TEST(Flow, AServerThatIsAwayIsNoFaultOfTheItemsButForATry) { test::on_loop(servers_are_away); }
+
 Task<void> stops_are_not_rescued(Loop& loop) {
     FlowRig rig(loop);
     EXPECT_EQ(rig.check("  - try: { steps: [ act: hang ], rescue: [ act: b ] }\n"), "");

@@ -24,8 +24,20 @@ TEST(Hold, ProbesOneJobAtATimeAndLongerApart) {
     clock.advance(seconds(1));
     EXPECT_EQ(hold.allowance(4, 0), 1u);
     EXPECT_EQ(hold.allowance(4, 1), 0u) << "the probe is under way";
-    hold.lift({"sink"});
+    hold.lift({{"sink", clock.now()}});
     EXPECT_FALSE(hold.active());
+}
+
+TEST(Hold, IsNotLiftedByWhoWentThroughBeforeTheFault) {
+    ManualClock clock;
+    Hold hold(clock, "p");
+    const Instant before = clock.now();
+    clock.advance(seconds(1));
+    hold.fault("sql", busy(seconds(0)));
+    clock.advance(seconds(1));
+    EXPECT_FALSE(hold.lift({{"sql", before}})) << "its job only ended now";
+    EXPECT_FALSE(hold.lift({{"other", clock.now()}}));
+    EXPECT_TRUE(hold.lift({{"sql", clock.now()}}));
 }
 
 TEST(Hold, WaitsAsLongAsTheServerAskedFor) {
@@ -33,7 +45,7 @@ TEST(Hold, WaitsAsLongAsTheServerAskedFor) {
     Hold hold(clock, "p");
     hold.fault("sink", busy(seconds(90)));
     EXPECT_EQ(hold.probe_at() - clock.now(), seconds(90));
-    hold.lift({"sink"});
+    hold.lift({{"sink", clock.now()}});
     EXPECT_TRUE(hold.active()) << "a job that was under way got through before it";
     hold.fault("sink", busy(seconds(120)));
     EXPECT_EQ(hold.probe_at() - clock.now(), seconds(120)) << "another one was told to wait longer";
@@ -43,7 +55,7 @@ TEST(Hold, WaitsAsLongAsTheServerAskedFor) {
     EXPECT_EQ(hold.allowance(4, 0), 0u);
     clock.advance(seconds(1));
     EXPECT_EQ(hold.allowance(4, 0), 1u);
-    hold.lift({"sink"});
+    hold.lift({{"sink", clock.now()}});
     EXPECT_FALSE(hold.active());
 }
 
