@@ -39,6 +39,21 @@ PostgresStatement upsert(const std::string& table, const Json& row,
     return PostgresStatement(sql, std::move(params));
 }
 
+/// With the option that the server's refusal is about.
+Error placed(const Error& refused, const Json& row) {
+    std::string option = refused.message.find("(42P10") != std::string::npos ? "conflict" : "table";
+    std::size_t nearest = std::string::npos;
+    if (refused.message.find("(42703") != std::string::npos) {
+        for (const auto& [name, value] : row.items()) {
+            const std::size_t at = refused.message.find('"' + name + '"');
+            if (at >= nearest) continue;
+            nearest = at;
+            option = "row." + name;
+        }
+    }
+    return Error(refused).within("`" + option + "`");
+}
+
 class PostgresTable final : public Step {
   public:
     Task<Result<StepResult>> run(StepContext& context, const Options& options) override {
@@ -59,6 +74,24 @@ class PostgresTable final : public Step {
             co_return fail(std::move(error).within("table " + table).within("connection " + name));
         }
         co_return result;
+    }
+    /// Planned with no values, and not done: finds what is missing of table, columns, unique index
+    /// and rights.
+    Task<Faults> probe(const StepProbe& on, const Options& options) override {
+        Faults faults;
+        const Result<PostgresTarget> target = connection_target<PostgresTarget>(
+            on.connections, options.text("connection"), "postgres");
+        if (!target) co_return faults;
+        const Result<std::unique_ptr<PostgresLink>> link =
+            co_await PostgresLink::dial(on.loop, *target, on.cancel);
+        if (!link) co_return faults;
+        const Json& row = options.json("row");
+        PostgresStatement plan = upsert(options.text("table"), row, options.list("conflict"));
+        plan.sql = "EXPLAIN " + plan.sql;
+        for (PostgresParam& value : plan.params) value.reset();
+        const Result<PostgresResult> planned = co_await (*link)->query(std::move(plan), on.cancel);
+        if (!planned) faults.push_back(placed(planned.error(), row));
+        co_return faults;
     }
     bool uses_body() const override { return false; }
 };

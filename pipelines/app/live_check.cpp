@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 
+#include "pipelines/config/component_options.h"
 #include "pipelines/config/folder_use.h"
 #include "pipelines/config/problems.h"
 #include "pipelines/run/probe.h"
@@ -79,12 +81,14 @@ class LiveCheck {
 
   private:
     Task<void> queue();
-    Task<void> source(const PipelineConfig& pipeline);
+    Task<void> source(const Program& program);
+    Task<void> pipeline(const PipelineConfig& pipeline);
     Task<void> folders(const PipelineConfig& pipeline);
     Task<void> connections(const PipelineConfig& pipeline);
+    Task<void> steps(const std::vector<ProgramStep>& steps);
     Task<void> redis(RedisTarget target, Position at, const char* code);
     Task<void> smtp(SmtpTarget target, Position at);
-    Task<void> postgres(Use use, PostgresTarget target);
+    Task<void> postgres(Use use, PostgresTarget target, bool told);
     Task<void> folder(std::string path, Position at);
     std::string kind_of(const Use& use) const;
     void blame(const Position& at, const char* code, const Error& error) {
@@ -94,16 +98,48 @@ class LiveCheck {
     Loop& loop_;
     Configuration& read_;
     std::set<std::string> asked_;  // connections and folders, each once
+    std::set<std::string> away_;   // connections that do not answer
 };
 
 Task<void> LiveCheck::run() {
     if (!read_.daemon.file.empty()) co_await queue();
     for (const PipelineConfig& pipeline : read_.pipelines) {
-        co_await source(pipeline);
-        co_await folders(pipeline);
-        co_await connections(pipeline);
+        co_await this->pipeline(pipeline);
     }
     sort_problems(read_.problems);
+}
+
+Task<void> LiveCheck::pipeline(const PipelineConfig& pipeline) {
+    const auto program = Program::compile(pipeline, 1);
+    if (program) {
+        co_await source(**program);
+    } else {
+        blame(pipeline.source_options.at, "not_compiled", program.error());
+    }
+    co_await folders(pipeline);
+    co_await connections(pipeline);
+    if (!program) co_return;
+    co_await steps((*program)->steps(false));
+    co_await steps((*program)->steps(true));
+}
+
+Task<void> LiveCheck::steps(const std::vector<ProgramStep>& steps) {
+    for (const ProgramStep& step : steps) {
+        for (const ProgramBranch& branch : step.branches) co_await this->steps(branch.steps);
+        std::vector<Use> uses;
+        add_uses(step.config->entry->spec.options, step.config->options, uses);
+        const bool away = std::any_of(uses.begin(), uses.end(), [this](const Use& use) {
+            return away_.contains(use.connection);
+        });
+        if (away) continue;
+        Cancel patience;
+        const Deadline limit(loop_.timers(), patience, kPatience);
+        const StepProbe on{loop_, read_.daemon.connections, patience};
+        const Faults faults = co_await step.step->probe(on, step.options.fixed());
+        for (const Error& fault : faults) {
+            blame(place_of(fault.text(), step.config->options), "refused", fault);
+        }
+    }
 }
 
 Task<void> LiveCheck::queue() {
@@ -132,19 +168,14 @@ Task<void> LiveCheck::redis(RedisTarget target, Position at, const char* code) {
     blame(at, code, error);
 }
 
-Task<void> LiveCheck::source(const PipelineConfig& pipeline) {
-    const auto program = Program::compile(pipeline, 1);
-    if (!program) {
-        blame(pipeline.source_options.at, "not_compiled", program.error());
-        co_return;
-    }
+Task<void> LiveCheck::source(const Program& program) {
     Cancel patience;
     const Deadline limit(loop_.timers(), patience, kPatience);
     Pool pool(loop_);
     Surroundings around(loop_, read_.daemon.connections, pool);
     around.node = "check --live";
     around.timezone = read_.daemon.timezone;
-    std::vector<Problem> found = co_await probe_source(around, **program, patience);
+    std::vector<Problem> found = co_await probe_source(around, program, patience);
     for (Problem& problem : found) read_.problems.push_back(std::move(problem));
 }
 
@@ -164,13 +195,10 @@ Task<void> LiveCheck::folder(std::string path, Position at) {
 }
 
 Task<void> LiveCheck::connections(const PipelineConfig& pipeline) {
-    std::vector<Use> of_source;
-    add_uses(pipeline.source->spec.options, pipeline.source_options, of_source);
-    for (const Use& use : of_source) {
-        // Such a source has tried it, and says more of what is wrong.
-        if (kind_of(use) == "postgres") asked_.insert("connection " + use.connection);
-    }
-    std::vector<Use> uses = of_source;
+    std::vector<Use> uses;
+    add_uses(pipeline.source->spec.options, pipeline.source_options, uses);
+    std::set<std::string> of_source;
+    for (const Use& use : uses) of_source.insert(use.connection);
     add_uses(pipeline.steps, uses);
     add_uses(pipeline.on_failure, uses);
     for (const Use& use : uses) {
@@ -182,7 +210,9 @@ Task<void> LiveCheck::connections(const PipelineConfig& pipeline) {
             if (target) co_await redis(*target, use.at, "connection_away");
         } else if (kind == "postgres") {
             const auto target = PostgresTarget::from_options(options);
-            if (target) co_await postgres(use, *target);
+            // Such a source has tried it, and says more of what is wrong.
+            const bool told = of_source.contains(use.connection);
+            if (target) co_await postgres(use, *target, told);
         } else if (kind == "smtp") {
             const auto target = SmtpTarget::from_options(options);
             if (target) co_await smtp(*target, use.at);
@@ -210,7 +240,7 @@ std::string LiveCheck::kind_of(const Use& use) const {
     return named == read_.daemon.connections.end() ? "" : named->second.kind;
 }
 
-Task<void> LiveCheck::postgres(Use use, PostgresTarget target) {
+Task<void> LiveCheck::postgres(Use use, PostgresTarget target, bool told) {
     Cancel patience;
     const Deadline limit(loop_.timers(), patience, kPatience);
     Postgres server(loop_, std::move(target));
@@ -219,6 +249,8 @@ Task<void> LiveCheck::postgres(Use use, PostgresTarget target) {
     const std::string trouble = server.trouble();
     co_await server.close();
     if (answer) co_return;
+    away_.insert(use.connection);
+    if (told) co_return;
     Error error = answer.error();
     // The deadline knows less than the last try.
     if (error.code == Errc::timeout && !trouble.empty()) error.message = trouble;

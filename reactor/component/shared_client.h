@@ -8,6 +8,15 @@
 
 namespace musher {
 
+/// What `name` says of its server, as read by `Target::from_options`. `usage` unless it is a
+/// connection of that kind.
+template <class Target>
+Result<Target> connection_target(const Connections& connections, const std::string& name,
+                                 std::string_view kind) {
+    MUSHER_TRY(const Json* settings, connection_options(connections, name, kind));
+    return Target::from_options(*settings);
+}
+
 /// `Target::from_options` reads the connection's options, `Client(loop, target)` connects when it
 /// is first used. `usage` unless `name` is a connection of that kind.
 template <class Client, class Target>

@@ -15,6 +15,8 @@ Json Receipt::to_json() const {
     return all;
 }
 
+Task<Faults> Step::probe(const StepProbe&, const Options&) { co_return Faults(); }
+
 Task<Result<StepResult>> Step::run_filtered(StepContext&, const Options&,
                                             std::vector<std::unique_ptr<Filter>>&) {
     MUSHER_CHECK(false && "only sinks with takes_filters() get filters");

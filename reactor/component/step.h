@@ -60,6 +60,13 @@ struct StepContext {
     std::function<void(int percent, const std::string& text)> progress;
 };
 
+/// What a step may touch while it is tried out without a job.
+struct StepProbe {
+    Loop& loop;
+    const Connections& connections;
+    Cancel& cancel;
+};
+
 /// Loop thread only; one object serves all jobs of a pipeline revision, so it keeps no job state.
 class Step {
   public:
@@ -76,6 +83,10 @@ class Step {
     virtual bool may_overtake() const { return false; }
     /// True: `context.scratch` exists when run() is called.
     virtual bool needs_scratch() const { return false; }
+    /// For `check --live`: what the server would refuse, asked without any effect; each names its
+    /// option in backticks, where there is one. Nothing of a server that is away: others say that.
+    /// `options` as written, with their ${…}.
+    virtual Task<Faults> probe(const StepProbe& on, const Options& options);
     /// Sinks only: can take the body through `filters` in its own pass. The caller reads their
     /// result() afterwards.
     virtual bool takes_filters() const { return false; }

@@ -39,6 +39,8 @@ class PostgresLink {
     /// The results in order; the first failure says which statement it was.
     Task<Result<std::vector<PostgresResult>>> batch(std::vector<PostgresStatement> statements,
                                                     Cancel& cancel);
+    /// The server reads it and finds its tables and columns, and does nothing.
+    Task<Result<void>> parse(std::string sql, Cancel& cancel);
     /// Statements with semicolons between; the last one's result. No parameters.
     Task<Result<PostgresResult>> script(std::string sql, Cancel& cancel);
     /// COMMIT that fails (`conflict`) where PostgreSQL would quietly roll back.

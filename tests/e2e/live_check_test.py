@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 from house import ROOT, SLOW, House, files_in, until
+from postgres_server import Postgres
 
 PIPELINE = """version: 1
 source: { hotfolder: { path: {house}/in, settle: 50ms } }
@@ -121,6 +122,54 @@ class LiveCheckTest(unittest.TestCase):
         server.kill()
         server.wait()
         self.assertEqual(self.problems(env=good), [(6, "connection_away", "error")])
+
+    def test_tables_and_queries_that_the_database_would_refuse(self):
+        database = Postgres()
+        self.addCleanup(database.close)
+        database.psql("CREATE TABLE files (job text PRIMARY KEY, name text, size bigint NOT NULL)")
+        with open(self.house / "musher.yml", "r+") as file:
+            text = file.read().replace("{ bus", f"{{ shop: {{ postgres: {{ url: '{database.url}' }}"
+                                       " }, bus")
+            file.seek(0)
+            file.write(text)
+
+        def row(table="files", columns="job: job.id, name: event.name, size: event.size",
+                conflict="job"):
+            return (f"postgres_table: {{ connection: shop, table: {table}, row: {{ {columns} }}, "
+                    f"conflict: {conflict} }}")
+
+        def sql(query):
+            return f"sql: {{ connection: shop, query: {query} }}"
+
+        def pipeline(first, second, third, fourth, fifth, last, alarm):
+            return ("version: 1\nsource: { hotfolder: { path: {house}/in } }\nsteps:\n"
+                    f"  - {first}\n"
+                    f"  - switch: {{ cases: [ {{ when: 'true', steps: [ {second} ] }} ] }}\n"
+                    f"  - parallel: {{ branches: [ [ {third} ] ] }}\n"
+                    f"  - for_each: {{ in: '{{1}}', steps: [ {fourth} ] }}\n"
+                    f"  - try: {{ steps: [ {fifth} ], rescue: [] }}\n"
+                    f"  - {last}\n"
+                    f"on_failure: [ {alarm} ]\n")
+
+        self.house.write_pipeline("p", pipeline(
+            row(), row(), row(), row(), sql('"SELECT $1 + size FROM files", params: [1]'),
+            sql('"CREATE TABLE IF NOT EXISTS later (id int)"'), row("public.files")))
+        self.assertEqual(self.problems(0), [])
+        self.house.write_pipeline("p", pipeline(
+            row("nowhere"), row(columns="job: job.id, nmae: event.name, size: event.size"),
+            row(conflict="name"), row("app.files"), sql("SELECT nmae FROM files"),
+            sql("SELEC 1"), row(conflict="'size'")))
+        self.assertEqual(self.problems(), [(line, "refused", "error") for line in range(4, 11)])
+        told = self.check(1).stderr
+        for place, what in ((r"4:\d+: error: `table`: ", r'relation "nowhere" does not exist'),
+                            (r"5:\d+: error: `row\.nmae`: ", r'column "nmae" of relation "files"'),
+                            (r"6:\d+: error: `conflict`: ", "there is no unique"),
+                            (r"8:\d+: error: `query`: ", r'column "nmae" does not exist')):
+            self.assertRegex(told, r"pipelines/p\.yml:" + place + what)
+        self.assertRegex(told, r"\n +\S.* nmae: event\.name.*\n +\^")
+        self.assertEqual(database.psql("SELECT count(*) FROM files").stdout, "0\n")
+        database.kill()
+        self.assertEqual(self.problems(), [(4, "connection_away", "error")])
 
     @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
     def test_folders_that_the_user_may_not_use(self):
