@@ -3,41 +3,12 @@
 #include <algorithm>
 
 #include "reactor/component/shared_client.h"
-#include "reactor/drivers/postgres.h"
-#include "reactor/drivers/postgres_json.h"
+#include "sinks/postgres_batch.h"
 
 namespace musher {
 
 namespace {
 constexpr auto connect = &shared_client<Postgres, PostgresTarget>;
-
-void append(std::string& list, const std::string& one) {
-    if (!list.empty()) list += ", ";
-    list += one;
-}
-
-/// An upsert: done twice it leaves what it left once.
-PostgresStatement upsert(const std::string& table, const Json& row,
-                         const std::vector<std::string>& conflict) {
-    PostgresParams params;
-    std::string columns;
-    std::string values;
-    std::string changes;
-    std::string keys;
-    for (const auto& [name, value] : row.items()) {
-        const std::string column = postgres_identifier(name);
-        params.push_back(postgres_param(value));
-        append(columns, column);
-        append(values, "$" + std::to_string(params.size()));
-        const bool is_key = std::find(conflict.begin(), conflict.end(), name) != conflict.end();
-        if (!is_key) append(changes, column + " = EXCLUDED." + column);
-    }
-    for (const std::string& name : conflict) append(keys, postgres_identifier(name));
-    const std::string act = changes.empty() ? "NOTHING" : "UPDATE SET " + changes;
-    const std::string sql = "INSERT INTO " + postgres_table_name(table) + " (" + columns +
-                            ") VALUES (" + values + ") ON CONFLICT (" + keys + ") DO " + act;
-    return PostgresStatement(sql, std::move(params));
-}
 
 /// With the option that the server's refusal is about.
 Error placed(const Error& refused, const Json& row) {
@@ -60,15 +31,13 @@ class PostgresTable final : public Step {
         const std::string name = options.text("connection");
         const std::string table = options.text("table");
         MUSHER_CO_TRY(const std::shared_ptr<Postgres> postgres, connect(context, name, "postgres"));
-        PostgresStatement statement = upsert(table, options.json("row"), options.list("conflict"));
+        const PostgresRow row(table, options.json("row"), options.list("conflict"));
         StepResult result;
         Receipt& receipt = result.receipt.emplace();
         receipt.target = table;
-        for (const PostgresParam& value : statement.params) {
-            if (value) receipt.bytes += value->size();
-        }
-        const Result<PostgresResult> done =
-            co_await postgres->query(std::move(statement), context.cancel);
+        receipt.bytes = row.bytes;
+        const Result<void> done =
+            co_await batch_.write(context.loop, *postgres, row, context.cancel);
         if (!done) {
             Error error = done.error();
             co_return fail(std::move(error).within("table " + table).within("connection " + name));
@@ -85,15 +54,19 @@ class PostgresTable final : public Step {
         const Result<std::unique_ptr<PostgresLink>> link =
             co_await PostgresLink::dial(on.loop, *target, on.cancel);
         if (!link) co_return faults;
-        const Json& row = options.json("row");
-        PostgresStatement plan = upsert(options.text("table"), row, options.list("conflict"));
+        const Json& columns = options.json("row");
+        const PostgresRow row(options.text("table"), columns, options.list("conflict"));
+        PostgresStatement plan = insert_of({&row});
         plan.sql = "EXPLAIN " + plan.sql;
         for (PostgresParam& value : plan.params) value.reset();
         const Result<PostgresResult> planned = co_await (*link)->query(std::move(plan), on.cancel);
-        if (!planned) faults.push_back(placed(planned.error(), row));
+        if (!planned) faults.push_back(placed(planned.error(), columns));
         co_return faults;
     }
     bool uses_body() const override { return false; }
+
+  private:
+    PostgresBatch batch_;
 };
 
 Faults check_postgres_table(const Options& options) {
@@ -106,10 +79,10 @@ Faults check_postgres_table(const Options& options) {
     const Json& row = options.json("row");
     if (row.empty()) faults.emplace_back(Errc::usage, "`row` has no column");
     const std::vector<std::string> conflict = options.list("conflict");
-    if (conflict.empty()) {
+    if (options.has("conflict") && conflict.empty()) {
         faults.emplace_back(Errc::usage, "`conflict` names no column",
                             "name the columns of a unique index; of a row for each job, that of "
-                            "job.id");
+                            "job.id; or leave it out");
     }
     for (const std::string& column : conflict) {
         if (row.is_object() && row.contains(column)) continue;
@@ -127,8 +100,12 @@ const Spec& postgres_table_spec() {
         "write a row into a table of a PostgreSQL database",
         "A row that is there already, by the columns of `conflict`, is changed to the new values: "
         "so a job that is delivered twice leaves one row. Where a row stands for a job, let one of "
-        "its columns be `job.id` and `conflict` that column. A list or a map is written as JSON, "
-        "for columns of json or jsonb. Names are taken as they are, capitals too.",
+        "its columns be `job.id` and `conflict` that column. Without `conflict` each delivery adds "
+        "a row: a job that is delivered twice, after a crash between the commit and the receipt, "
+        "then leaves two.\n\n"
+        "A list or a map is written as JSON, for columns of json or jsonb. Names are taken as they "
+        "are, capitals too. While a statement is under way, the rows of other jobs gather and go "
+        "together in the next one, up to 256; each job gets its own answer.",
         {
             {.name = "connection",
              .type = OptionType::connection,
@@ -145,8 +122,7 @@ const Spec& postgres_table_spec() {
              .required = true},
             {.name = "conflict",
              .type = OptionType::text_list,
-             .help = "columns of a unique index, all of them in `row`",
-             .required = true},
+             .help = "columns of a unique index, all of them in `row`; left out: a plain INSERT"},
         },
         {},
         R"yaml(version: 1
