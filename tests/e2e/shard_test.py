@@ -346,10 +346,47 @@ class BadMomentsTest(ShardCase):
         self.assertIn("is the copy itself", told.stderr)
         self.assertEqual(sorted(os.listdir(self.shard)), ["docs", "index"])
 
+    def test_a_source_is_not_removed_in_place_of_its_copy(self):
+        self.old("-c", "a")
+        for shard in ("tests/shard2", "tests/shard2/"):
+            told = self.call("-r", "-l", "tests", "-s", "tests", "-i", "a", shard)
+            self.failed(told, "lies on the SSD itself", code=2)
+        self.assertEqual(sorted(os.listdir(self.shard)), ["docs", "index"])
+        self.assertEqual(self.users(), "a")
+        # A bare name is no path, even where it leads to the copy.
+        told = self.call("-r", "-l", "..", "-s", self.ssd, "-i", "a", "shard2", cwd=self.ssd)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual(os.listdir(self.ssd), [])
+
+    def test_a_source_of_the_same_name_takes_nobody_off(self):
+        self.old("-c", "a")
+        more = self / "tests/more/shard2"
+        self.make_shard(more)
+        told = self.old("-r", "a", more)
+        self.failed(told, f"is a copy of {self.shard}, not of {more}")
+        self.assertEqual(self.users(), "a")
+        self.assert_same(self.shard, self.ssd + "/shard2")
+        # Who is no user, and what cannot be told apart, is as before.
+        self.assertEqual(self.old("-r", "b", more).returncode, 0)
+        for path in ("tests/gone/shard2", "shard2"):
+            self.old("-c", "b")
+            self.assertEqual(self.old("-r", "b", path).returncode, 0)
+        os.rename(self.shard, self / "tests/moved")
+        self.assertEqual(self.old("-r", "a", more).returncode, 0)
+        self.assertEqual(os.listdir(self.ssd), [])
+
     def test_what_has_the_name_and_is_no_folder(self):
         open(self.ssd + "/shard2", "w").close()
         self.failed(self.old("-c", "a"), "is no folder")
         self.assertIsNone(self.users())
+        with open(self.lock, "w") as file:
+            file.write("a")
+        self.failed(self.old("-r", "a"), "is no folder")
+        os.unlink(self.ssd + "/shard2")
+        os.symlink(self.shard, self.ssd + "/shard2")
+        self.failed(self.old("-r", "a"), "is no folder")
+        self.assertEqual(self.users(), "a")
+        self.assertEqual(os.listdir(self.ssd), ["shard2"])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs another user")
     def test_a_file_that_cannot_be_read(self):

@@ -25,6 +25,13 @@ std::string resolved(const std::string& path) {
     return failed ? std::string() : whole.string();
 }
 
+bool is_folder(const std::string& path, struct stat& info) {
+    return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+bool same_file(const struct stat& one, const struct stat& other) {
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 /// Whether blocks of the source can be shared: then a copy takes no room.
 bool can_clone(const std::string& sample, int draft) {
     const Result<Fd> from = Fd::open(sample, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -61,18 +68,29 @@ Result<bool> is_on_ssd(const ShardSpot& spot) {
     if (!S_ISDIR(there.st_mode)) {
         return fail(Errc::conflict, escape_name(target) + " is no folder");
     }
-    const bool known = ::stat(spot.source.c_str(), &source) == 0;
-    if (known && source.st_dev == there.st_dev && source.st_ino == there.st_ino) {
+    if (::stat(spot.source.c_str(), &source) == 0 && same_file(source, there)) {
         return fail(Errc::usage, escape_name(spot.source) + " lies on the SSD itself",
                     "name the shard that it shall be a copy of");
     }
+    return true;
+}
+
+Result<void> check_source(const ShardSpot& spot) {
+    const std::string target = spot.target();
     const std::string copied = source_of(target);
     const std::string wanted = resolved(spot.source);
-    if (copied.empty() || wanted.empty() || copied == wanted) return true;
+    if (copied.empty() || wanted.empty() || copied == wanted) return {};
     return fail(Errc::conflict,
                 escape_name(target) + " is a copy of " + escape_name(copied) + ", not of " +
                     escape_name(wanted),
                 "shards of one name need an SSD folder and a folder of lock files each");
+}
+
+Result<void> check_removal(const ShardSpot& spot) {
+    struct stat copied{}, given{};
+    const bool known = spot.is_path && is_folder(spot.source, given) &&
+                       is_folder(source_of(spot.target()), copied);
+    return known && !same_file(copied, given) ? check_source(spot) : Result<void>();
 }
 
 Result<void> check_room(const ShardSpot& spot, const TreeMeasure& measure, int draft) {

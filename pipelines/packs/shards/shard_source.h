@@ -18,9 +18,14 @@ inline constexpr const char* kSourceAttribute = "user.musher.source";
 std::string source_of(const std::string& target);
 /// Best effort.
 void set_source(int target, const std::string& source);
-/// Whether the shard's name on the SSD is taken by it; `conflict` when it is another source's or no
-/// folder, `usage` when source and target are the same folder.
+/// Whether the shard's name on the SSD is taken; `conflict` when by no folder, `usage` when source
+/// and target are the same folder.
 Result<bool> is_on_ssd(const ShardSpot& spot);
+/// `conflict` when what is on the SSD is known to be a copy of another source.
+Result<void> check_source(const ShardSpot& spot);
+/// The same before a removal: a path leads to what is to be taken off, so that it must be no other
+/// source than the one copied, as long as both are there to be told apart.
+Result<void> check_removal(const ShardSpot& spot);
 /// `full`, unless the SSD has room for what was measured or can share the blocks of the source.
 Result<void> check_room(const ShardSpot& spot, const TreeMeasure& measure, int draft);
 

@@ -19,8 +19,9 @@ std::string ShardSpot::lock_path() const {
 std::string ShardSpot::target() const { return (std::filesystem::path(ssd_dir) / name).string(); }
 
 Result<ShardSpot> find_spot(std::string source, std::string lock_dir, std::string ssd_dir) {
-    while (source.size() > 1 && source.back() == '/') source.pop_back();
     ShardSpot spot;
+    spot.is_path = source.find('/') != std::string::npos;
+    while (source.size() > 1 && source.back() == '/') source.pop_back();
     spot.name = source.substr(source.rfind('/') + 1);
     spot.source = std::move(source);
     spot.lock_dir = std::move(lock_dir);

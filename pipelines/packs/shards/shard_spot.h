@@ -13,6 +13,7 @@ struct ShardSpot {
     std::string source;    // its path, without slashes at the end
     std::string lock_dir;  // as they were given
     std::string ssd_dir;
+    bool is_path = false;  // it was given with a '/'; a bare name may only name
 
     /// `<lock_dir>/<name>.lock`, absolute.
     std::string lock_path() const;

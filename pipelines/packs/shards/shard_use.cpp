@@ -99,7 +99,7 @@ class Registration {
         bool present = false;
         auto look = [&]() -> Result<void> {
             MUSHER_TRY(present, is_on_ssd(spot_));
-            return {};
+            return present ? check_source(spot_) : Result<void>();
         };
         MUSHER_CO_DO(co_await offload(loop_, look));
         note(request_, present ? ShardNote::present : ShardNote::copying);
@@ -122,12 +122,19 @@ class Registration {
     }
 
     Task<Result<ShardOutcome>> remove(std::vector<NamelessTree>& trash) {
+        auto look = [&] { return is_on_ssd(spot_); };
+        const Result<bool> there = co_await offload(loop_, look);
+        // A disk that does not answer keeps nobody on the list.
+        const Errc fault = there ? Errc::failed : there.error().code;
+        if (fault == Errc::usage || fault == Errc::conflict) co_return fail(there.error());
         std::vector<std::string> users = lock_.users();
         const auto place = std::find(users.begin(), users.end(), request_.user);
         if (place == users.end()) {
             note(request_, ShardNote::unknown_user);
             co_return done();
         }
+        auto check = [&] { return check_removal(spot_); };
+        MUSHER_CO_DO(co_await offload(loop_, check));
         users.erase(place);
         if (!users.empty()) {
             note(request_, ShardNote::needed);
@@ -240,6 +247,7 @@ Task<Result<ShardOutcome>> add_shard_user(Loop& loop, ShardRequest request, Canc
 
 Task<Result<ShardOutcome>> remove_shard_user(Loop& loop, ShardRequest request, Cancel& cancel) {
     MUSHER_CO_DO(check_user(request.user));
+    if (!request.spot.is_path) request.spot.source.clear();  // a name is no path to look at
     MUSHER_CO_TRY(ShardLock lock,
                   co_await take_shard_lock(loop, request.spot, request.timeout, cancel));
     note(request, ShardNote::locked);

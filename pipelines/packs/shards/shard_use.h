@@ -46,7 +46,9 @@ struct ShardOutcome {
 Task<Result<ShardOutcome>> add_shard_user(Loop& loop, ShardRequest request, Cancel& cancel);
 
 /// Takes the user off the list. The last one's shard loses its name at once, and its files after
-/// the lock was let go. One who is not on the list changes nothing.
+/// the lock was let go. One who is not on the list changes nothing. A bare name, and a source that
+/// is gone, are looked at no further; a path is: `usage` when it is what lies on the SSD itself,
+/// `conflict` when that is a copy of another folder, or no folder. Nothing is touched then.
 Task<Result<ShardOutcome>> remove_shard_user(Loop& loop, ShardRequest request, Cancel& cancel);
 
 /// Waits for the lock without holding up a thread. `timeout` after `timeout`, 0: never.

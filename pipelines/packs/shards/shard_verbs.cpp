@@ -97,8 +97,7 @@ Result<ShardVerdict> check_one(const ShardPlaces& places, const std::string& sha
     ShardVerdict verdict;
     MUSHER_TRY(verdict.row, survey_shard(places, spot.name));
     if (verdict.row.state == ShardState::missing) return verdict;
-    const bool named = shard.find('/') != std::string::npos;
-    verdict.source = named ? spot.source : verdict.row.source;
+    verdict.source = spot.is_path ? spot.source : verdict.row.source;
     ProgressLine line(kClock, "verifying " + escape_name(spot.name));
     TreeCopyOptions options;
     options.crew = whole_machine();
