@@ -126,9 +126,6 @@ class KillTest(unittest.TestCase):
                 place.check(where, wanted, [])
                 for left in wanted:
                     place.run("-r", left)
-                # What nobody was told of may be left for the next one who comes.
-                place.run("-c", "last")
-                place.run("-r", "last")
                 place.check_empty(where)
                 shutil.rmtree(place.folder)
         return steps

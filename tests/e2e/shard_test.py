@@ -4,6 +4,7 @@ and many processes at once."""
 import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -307,6 +308,23 @@ class VerbTest(ShardCase):
         self.assertEqual(os.listdir(self.ssd), ["mine"])
 
 
+    def test_who_takes_a_user_off_sweeps(self):
+        def leave():
+            os.makedirs(self.ssd + "/.shard2.tmp.0123456789ab/half")
+            os.makedirs(self.ssd + "/.shard2.trash.0123456789ab/half")
+
+        leave()
+        self.verb("remove", "shard2", "--id", "nobody")
+        self.assertEqual(os.listdir(self.ssd), [])
+        for user in ("a", "b"):
+            self.verb("copy", "tests/shard2", "--id", user)
+        for user in ("a", "b"):
+            leave()
+            self.assertEqual(self.old("-r", user).returncode, 0)
+            self.assert_clean()
+        self.assertEqual(os.listdir(self.ssd), [])
+
+
 class BadMomentsTest(ShardCase):
     def failed(self, told, *words, code=1):
         self.assertEqual(told.returncode, code, told.stderr)
@@ -405,6 +423,47 @@ class BadMomentsTest(ShardCase):
         self.assert_same(self.shard, self.ssd + "/shard2")
         self.assertEqual(self.old("-r", "a", **other).returncode, 0)
         self.assertEqual(os.listdir(self.ssd), [])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_a_leftover_of_another_user_stays_and_ends_nothing(self):
+        for path in (self / "tests", self.path):
+            os.chown(path, 4001, 4001)
+        os.chmod(self.ssd, 0o1777)
+        left = self.ssd + "/.shard2.trash.0123456789ab"
+        os.makedirs(left + "/half")
+        other = {"user": 4001, "group": 4001, "extra_groups": []}
+        told = self.old("-c", "a", **other)
+        self.assertEqual((told.returncode, len(told.stderr.splitlines())), (0, 3), told.stderr)
+        told = self.verb("copy", "tests/shard2", "--id", "b", **other)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn(f"warning: removing tests/ssd/{os.path.basename(left)}", told.stderr)
+        reader, terminal = pty.openpty()
+        told = subprocess.run(
+            [self.script, "-r", "-l", "tests", "-s", "tests/ssd", "-i", "b", "tests/shard2"],
+            cwd=self.path, stderr=terminal, **other)
+        os.close(terminal)
+        self.assertEqual(told.returncode, 0)
+        self.assertIn(b"WARNING:root:removing tests/ssd/", os.read(reader, 65536))
+        os.close(reader)
+        self.assertEqual(self.users(), "a")
+        self.assertEqual(os.listdir(left), ["half"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
+    def test_what_killed_processes_left_of_others_makes_room(self):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", self.ssd],
+                          capture_output=True).returncode != 0:
+            self.skipTest("may not mount")
+        self.addCleanup(subprocess.run, ["umount", self.ssd])
+        for name in (".other.tmp.0123456789ab", ".held.trash.0123456789ab"):
+            os.makedirs(os.path.join(self.ssd, name))
+        with open(self.ssd + "/.other.tmp.0123456789ab/half", "wb") as file:
+            file.write(b"x" * (1000 << 10))
+        held = os.open(self.ssd + "/.held.trash.0123456789ab", os.O_RDONLY)
+        self.addCleanup(os.close, held)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told = self.old("-c", "a")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual(sorted(os.listdir(self.ssd)), [".held.trash.0123456789ab", "shard2"])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
     def test_a_full_ssd(self):

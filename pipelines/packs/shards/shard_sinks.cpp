@@ -1,6 +1,7 @@
 #include "pipelines/packs/shards/shard_sinks.h"
 
 #include "pipelines/packs/shards/shard_use.h"
+#include "reactor/base/log.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -15,6 +16,9 @@ Result<ShardRequest> request_of(StepContext& context, const Options& options) {
     request.user = options.text("id");
     MUSHER_DO(check_user(request.user));
     request.timeout = options.duration("timeout");
+    request.on_warning = [](const std::string& what) {
+        log::warning("shard.leftover", Json{{"reason", what}});
+    };
     return request;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <getopt.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -164,6 +165,11 @@ int run(const Arguments& given) {
     request.user = given.id;
     request.copy.crew = whole_machine();
     const std::string lock = escape_name(request.spot.lock_path());
+    // A program that reads these lines gets no other ones than the script's.
+    const bool terminal = ::isatty(STDERR_FILENO) == 1;
+    request.on_warning = [terminal](const std::string& what) {
+        if (terminal) say("WARNING:root:" + what);
+    };
     const ShardRequest told = request;
     request.on_note = [&](ShardNote note) { say_note(told, lock, note); };
     auto work = [&](Loop& loop, Cancel& cancel) {

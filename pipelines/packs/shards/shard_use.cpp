@@ -17,16 +17,26 @@ void note(const ShardRequest& request, ShardNote what) {
     if (request.on_note) request.on_note(what);
 }
 
-/// Removes them, locks and all. A Cancel does not end it: what has begun to go must go.
+/// Removes them, locks and all; the first failure ends nothing, nor does a Cancel: what has begun
+/// to go must go.
 Task<Result<void>> discard(Loop& loop, const std::vector<NamelessTree>& trees,
                            const CrewOptions& crew) {
     Cancel never;
+    Result<void> done;
     for (const NamelessTree& tree : trees) {
         CrewOptions quiet = crew;
         quiet.on_turn = nullptr;
-        MUSHER_CO_DO(co_await remove_tree(loop, tree.path, quiet, never));
+        Result<void> gone = co_await remove_tree(loop, tree.path, quiet, never);
+        if (done) done = std::move(gone);
     }
-    co_return Result<void>();
+    co_return done;
+}
+
+/// What killed processes left. Best effort: nobody waits for it, and another user's may have to
+/// stay.
+Task<void> sweep(Loop& loop, const ShardRequest& request, const std::vector<NamelessTree>& left) {
+    const Result<void> gone = co_await discard(loop, left, request.copy.crew);
+    if (!gone && request.on_warning) request.on_warning(escape_name(gone.error().text()));
 }
 
 /// One copy, until it has its name.
@@ -50,8 +60,8 @@ class Placement {
   private:
     Task<Result<TreeTotals>> fill(const TreeMeasure& measure) {
         Fd target;
+        MUSHER_CO_DO(co_await find_room(measure));
         auto prepare = [&]() -> Result<void> {
-            MUSHER_DO(check_room(spot_, measure, draft().lock.get()));
             set_source(draft().lock.get(), spot_.source);
             MUSHER_TRY(target, Fd::open(draft().path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
             return {};
@@ -69,6 +79,18 @@ class Placement {
         auto publish = [this] { return publish_draft(draft(), spot_.ssd_dir, spot_.name); };
         MUSHER_CO_DO(co_await offload(loop_, publish));
         co_return made;
+    }
+    /// Where there is too little, what anybody's killed process has left may be what takes it.
+    Task<Result<void>> find_room(const TreeMeasure& measure) {
+        auto check = [&] { return check_room(spot_, measure, draft().lock.get()); };
+        Result<void> room = co_await offload(loop_, check);
+        if (room || room.error().code != Errc::full) co_return room;
+        auto find = [this] { return find_leftovers(spot_.ssd_dir, ""); };
+        Result<std::vector<NamelessTree>> left = co_await offload(loop_, find);
+        if (!left || left->empty()) co_return room;
+        co_await sweep(loop_, request_, *left);
+        room = co_await offload(loop_, check);
+        co_return room;
     }
     Task<Result<void>> verify() {
         MUSHER_CO_TRY(
@@ -95,7 +117,8 @@ class Registration {
         : loop_(loop), request_(request), spot_(request.spot), lock_(lock), cancel_(cancel) {}
 
     Task<Result<ShardOutcome>> add() {
-        MUSHER_CO_DO(co_await sweep());
+        MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await leftovers());
+        co_await sweep(loop_, request_, left);
         bool present = false;
         auto look = [&]() -> Result<void> {
             MUSHER_TRY(present, is_on_ssd(spot_));
@@ -121,12 +144,16 @@ class Registration {
         co_return done();
     }
 
-    Task<Result<ShardOutcome>> remove(std::vector<NamelessTree>& trash) {
+    /// `left` and `trash` go when the lock is let go.
+    Task<Result<ShardOutcome>> remove(std::vector<NamelessTree>& left,
+                                      std::vector<NamelessTree>& trash) {
         auto look = [&] { return is_on_ssd(spot_); };
         const Result<bool> there = co_await offload(loop_, look);
         // A disk that does not answer keeps nobody on the list.
         const Errc fault = there ? Errc::failed : there.error().code;
         if (fault == Errc::usage || fault == Errc::conflict) co_return fail(there.error());
+        Result<std::vector<NamelessTree>> found = co_await leftovers();
+        if (found) left = std::move(*found);
         std::vector<std::string> users = lock_.users();
         const auto place = std::find(users.begin(), users.end(), request_.user);
         if (place == users.end()) {
@@ -165,10 +192,9 @@ class Registration {
         co_return co_await offload(loop_, replace);
     }
     /// Drafts and trash of killed processes.
-    Task<Result<void>> sweep() {
+    Task<Result<std::vector<NamelessTree>>> leftovers() {
         auto find = [this] { return find_leftovers(spot_.ssd_dir, spot_.name); };
-        MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await offload(loop_, find));
-        co_return co_await discard(loop_, left, request_.copy.crew);
+        co_return co_await offload(loop_, find);
     }
     Task<Result<void>> take_away(std::vector<NamelessTree>& trash) {
         auto rename = [this] { return make_trash(spot_.ssd_dir, spot_.name); };
@@ -251,10 +277,11 @@ Task<Result<ShardOutcome>> remove_shard_user(Loop& loop, ShardRequest request, C
     MUSHER_CO_TRY(ShardLock lock,
                   co_await take_shard_lock(loop, request.spot, request.timeout, cancel));
     note(request, ShardNote::locked);
-    std::vector<NamelessTree> trash;
+    std::vector<NamelessTree> left, trash;
     Registration registration(loop, request, lock, cancel);
-    Result<ShardOutcome> outcome = co_await registration.remove(trash);
+    Result<ShardOutcome> outcome = co_await registration.remove(left, trash);
     co_await let_go(loop, request, lock);
+    co_await sweep(loop, request, left);
     if (!outcome) co_return outcome;
     Result<void> gone = co_await discard(loop, trash, request.copy.crew);
     if (!gone) {

@@ -27,6 +27,7 @@ struct ShardRequest {
     TreeCopyOptions copy = {};             // on_progress is told of copying and verifying
     std::function<void(const TreeTotals&)> on_total = {};  // how much there is to copy
     std::function<void(ShardNote)> on_note = {};
+    std::function<void(const std::string&)> on_warning = {};  // what killed processes left stays
 };
 
 struct ShardOutcome {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+
 #include "pipelines/packs/shards/shard_answers.h"
 #include "pipelines/verb/progress_line.h"
 #include "pipelines/verb/verb_loop.h"
@@ -32,6 +34,9 @@ Result<ShardRequest> request_of(const Call& call) {
         request.timeout = std::chrono::duration_cast<milliseconds>(timeout);
     }
     request.copy.crew = whole_machine();
+    request.on_warning = [](const std::string& what) {
+        std::fputs(("warning: " + what + "\n").c_str(), stderr);
+    };
     return request;
 }
 
