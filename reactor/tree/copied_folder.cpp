@@ -10,9 +10,6 @@
 namespace musher {
 
 namespace {
-bool same_time(const timespec& a, const timespec& b) {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
 Failure changed() {
     return fail(Errc::conflict, "it changed while it was copied",
                 "copy it when nobody writes to it");

@@ -8,6 +8,10 @@
 
 namespace musher {
 
+inline bool same_time(const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 /// A name in a folder, as readdir knows it.
 struct FolderEntry {
     std::uint64_t inode = 0;

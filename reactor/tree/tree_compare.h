@@ -14,9 +14,13 @@ struct TreeComparison {
     std::vector<std::string> differing;  // "a/b: is missing", the first 100
 };
 
+struct TreeCompareOptions : TreeCopyOptions {
+    bool trust_times = false;  // files of the same size and mtime are taken as the same
+};
+
 /// Reads both sides; the copy from its disk, not from what is still in memory. Owners, modes and
 /// times are not compared. Sockets, pipes and devices of the original need no copy.
 Task<Result<TreeComparison>> compare_trees(Loop& loop, std::string original, std::string copy,
-                                           TreeCopyOptions options, Cancel& cancel);
+                                           TreeCompareOptions options, Cancel& cancel);
 
 }  // namespace musher

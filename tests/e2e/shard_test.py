@@ -192,6 +192,63 @@ class UsersTest(ShardCase):
             self.assertEqual(self.old("-r", user).returncode, 0)
         self.assertEqual(os.listdir(self.ssd), [])
 
+    def test_what_nobody_is_registered_for_is_compared(self):
+        def inode():
+            return os.stat(self.ssd + "/shard2").st_ino
+
+        copy = self.ssd + "/shard2"
+        shutil.copytree(self.shard, copy)
+        os.utime(copy + "/docs")  # the same content
+        before = inode()
+        for lock in (None, ""):  # none, and the script's that was killed
+            if lock is not None:
+                with open(self.lock, "w") as file:
+                    file.write(lock)
+            self.assertIn("already on ssd", self.old("-c", "a").stderr)
+            self.assertEqual((inode(), self.users()), (before, "a"))
+            self.assertEqual(json.loads(self.verb("list", "--json").stdout)["shards"][0]["source"],
+                             self.shard)
+            os.unlink(self.lock)  # as /run is at a start of the machine
+
+        def make_half():
+            os.unlink(copy + "/index/1")
+
+        def make_old():
+            with open(self.shard + "/docs", "r+") as file:
+                file.write("ANOTHER")
+
+        def make_more():
+            open(copy + "/more", "w").close()
+
+        for change in (make_half, make_old, make_more):
+            change()
+            told = self.old("-c", "a")
+            self.assertEqual(told.returncode, 0, told.stderr)
+            self.assertIn("Starting copy shard shard2 to ssd", told.stderr)
+            self.assert_same(self.shard, copy)
+            self.assertEqual(self.users(), "a")
+            self.assert_clean()
+            os.unlink(self.lock)
+
+        # A source of that name which nobody uses any more gives way, and one that is the same not.
+        more = self / "tests/more/shard2"
+        shutil.copytree(self.shard, more)
+        before = inode()
+        self.assertIn("already on ssd", self.old("-c", "a", more).stderr)
+        self.assertEqual(inode(), before)
+        os.unlink(self.lock)
+        os.unlink(more + "/docs")
+        self.assertIn("Starting copy", self.old("-c", "a", more).stderr)
+        self.assert_same(more, copy)
+        self.assertEqual(json.loads(self.verb("list", "--json").stdout)["shards"][0]["source"], more)
+
+    def test_what_nobody_uses_stays_where_its_source_cannot_be_read(self):
+        os.makedirs(self.ssd + "/shard2/shard2")
+        for source, code in (("tests/none/shard2", 1), ("tests/ssd/shard2/shard2", 2)):
+            self.assertEqual(self.old("-c", "a", source).returncode, code)
+        self.assertEqual(os.listdir(self.ssd + "/shard2"), ["shard2"])
+        self.assertIsNone(self.users())
+
     def test_a_registered_shard_that_the_ssd_lost_is_copied_again(self):
         self.old("-c", "a")
         shutil.rmtree(self.ssd + "/shard2")

@@ -116,6 +116,7 @@ Result<TreeTotals> copied(const std::string& from, const std::string& to,
 }
 
 struct Outcome {
+    TreeCompareOptions how;
     TreeMeasure measure;
     TreeComparison comparison;
     Result<void> done;
@@ -128,8 +129,7 @@ Task<void> measure(Loop& loop, const std::string& path, Outcome& outcome) {
 }
 Task<void> compare(Loop& loop, const std::string& one, const std::string& other, Outcome& outcome) {
     Cancel never;
-    Result<TreeComparison> found =
-        co_await compare_trees(loop, one, other, TreeCopyOptions(), never);
+    Result<TreeComparison> found = co_await compare_trees(loop, one, other, outcome.how, never);
     if (found) outcome.comparison = std::move(*found);
     if (!found) outcome.done = fail(found.error());
 }
@@ -137,8 +137,9 @@ Task<void> remove_one(Loop& loop, const std::string& path, Outcome& outcome) {
     Cancel never;
     outcome.done = co_await remove_tree(loop, path, CrewOptions(), never);
 }
-Outcome compared(const std::string& one, const std::string& other) {
+Outcome compared(const std::string& one, const std::string& other, bool trust_times = false) {
     Outcome outcome;
+    outcome.how.trust_times = trust_times;
     test::on_loop(compare, one, other, outcome);
     return outcome;
 }
@@ -300,6 +301,28 @@ TEST(Tree, ComparisonNamesEveryDifference) {
                                         "size: has another size", "sub/deep: is missing",
                                         "sub/gone: is missing", "sub/more: is in the copy alone"}));
     EXPECT_EQ(outcome.comparison.differences, 7u);
+}
+
+TEST(Tree, ComparisonTrustsTimesWhereItIsTold) {
+    const TempDir dir;
+    for (const char* side : {"a", "b"}) {
+        fs::create_directory(dir / side);
+        for (const char* name : {"same", "touched", "written", "longer"}) {
+            const std::string path = dir / (std::string(side) + "/" + name);
+            write(path, "12345");
+            set_time(path, 1'000'000'000, 7);
+        }
+    }
+    set_time(dir / "b/touched", 1'000'000'000, 8);
+    write(dir / "b/written", "54321");
+    write(dir / "b/longer", "123456");
+    set_time(dir / "b/longer", 1'000'000'000, 7);
+    write(dir / "b/same", "54321");
+    set_time(dir / "b/same", 1'000'000'000, 7);
+    EXPECT_EQ(
+        lines(compared(dir / "a", dir / "b", true)),
+        (std::vector<std::string>{"longer: has another size", "written: has another content"}));
+    EXPECT_EQ(lines(compared(dir / "a", dir / "b")).size(), 3u);
 }
 
 TEST(Tree, IsRemovedWithItsReadOnlyFoldersAndWithoutFollowingLinks) {

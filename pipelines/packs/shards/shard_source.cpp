@@ -68,7 +68,8 @@ Result<bool> is_on_ssd(const ShardSpot& spot) {
     if (!S_ISDIR(there.st_mode)) {
         return fail(Errc::conflict, escape_name(target) + " is no folder");
     }
-    if (::stat(spot.source.c_str(), &source) == 0 && same_file(source, there)) {
+    const bool same = ::stat(spot.source.c_str(), &source) == 0 && same_file(source, there);
+    if (same || resolved(spot.source).starts_with(resolved(target) + "/")) {
         return fail(Errc::usage, escape_name(spot.source) + " lies on the SSD itself",
                     "name the shard that it shall be a copy of");
     }

@@ -18,8 +18,8 @@ inline constexpr const char* kSourceAttribute = "user.musher.source";
 std::string source_of(const std::string& target);
 /// Best effort.
 void set_source(int target, const std::string& source);
-/// Whether the shard's name on the SSD is taken; `conflict` when by no folder, `usage` when source
-/// and target are the same folder.
+/// Whether the shard's name on the SSD is taken; `conflict` when by no folder, `usage` when the
+/// source is what lies there, or a folder in it.
 Result<bool> is_on_ssd(const ShardSpot& spot);
 /// `conflict` when what is on the SSD is known to be a copy of another source.
 Result<void> check_source(const ShardSpot& spot);

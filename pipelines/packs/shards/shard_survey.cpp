@@ -95,7 +95,7 @@ Result<ShardRow> survey_shard(const ShardPlaces& places, const std::string& name
 }
 
 Task<Result<TreeComparison>> check_shard(Loop& loop, const ShardPlaces& places, ShardRow row,
-                                         std::string source, TreeCopyOptions options,
+                                         std::string source, TreeCompareOptions options,
                                          Cancel& cancel) {
     if (source.empty()) source = row.source;
     if (source.empty()) {

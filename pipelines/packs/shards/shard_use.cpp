@@ -93,9 +93,9 @@ class Placement {
         co_return room;
     }
     Task<Result<void>> verify() {
-        MUSHER_CO_TRY(
-            const TreeComparison found,
-            co_await compare_trees(loop_, spot_.source, draft().path, request_.copy, cancel_));
+        TreeCompareOptions digests{request_.copy, false};
+        MUSHER_CO_TRY(const TreeComparison found,
+                      co_await compare_trees(loop_, spot_.source, draft().path, digests, cancel_));
         if (found.differences == 0) co_return Result<void>();
         co_return fail(Errc::corrupt, "the copy differs from " + escape_name(spot_.source) + " (" +
                                           counted(found.differences, "difference") +
@@ -119,19 +119,16 @@ class Registration {
     Task<Result<ShardOutcome>> add() {
         MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await leftovers());
         co_await sweep(loop_, request_, left);
-        bool present = false;
-        auto look = [&]() -> Result<void> {
-            MUSHER_TRY(present, is_on_ssd(spot_));
-            return present ? check_source(spot_) : Result<void>();
-        };
-        MUSHER_CO_DO(co_await offload(loop_, look));
+        MUSHER_CO_TRY(const There there, co_await look());
+        const bool present = there == There::shard;
         note(request_, present ? ShardNote::present : ShardNote::copying);
+        if (there == There::stale) MUSHER_CO_DO(co_await clear());
         if (!present) {
             Placement placement(loop_, request_, cancel_);
             MUSHER_CO_TRY(outcome_.totals, co_await placement.run());
             outcome_.copied = true;
         }
-        // kill -9 here: the shard is whole and nobody uses it; the next user finds it present.
+        // kill -9 here: the shard is whole and nobody uses it; the next user compares it.
         std::vector<std::string> users = lock_.users();
         if (std::find(users.begin(), users.end(), request_.user) == users.end()) {
             users.push_back(request_.user);
@@ -182,6 +179,25 @@ class Registration {
     }
 
   private:
+    enum class There {
+        nothing,
+        shard,
+        stale
+    };  // stale: nobody uses it, and it is not the source's
+
+    Task<Result<There>> look() {
+        bool present = false;
+        const bool used = !lock_.users().empty();
+        auto find = [&]() -> Result<void> {
+            MUSHER_TRY(present, is_on_ssd(spot_));
+            return present && used ? check_source(spot_) : Result<void>();
+        };
+        MUSHER_CO_DO(co_await offload(loop_, find));
+        if (!present) co_return There::nothing;
+        if (used) co_return There::shard;
+        MUSHER_CO_TRY(const bool same, co_await is_copy());
+        co_return same ? There::shard : There::stale;
+    }
     ShardOutcome done() {
         outcome_.users = lock_.users();
         return outcome_;
@@ -195,6 +211,30 @@ class Registration {
     Task<Result<std::vector<NamelessTree>>> leftovers() {
         auto find = [this] { return find_leftovers(spot_.ssd_dir, spot_.name); };
         co_return co_await offload(loop_, find);
+    }
+    /// Of a folder that nobody uses: whoever left it there may have left a half. What is the same
+    /// is adopted.
+    Task<Result<bool>> is_copy() {
+        TreeCompareOptions cheap{request_.copy, true};
+        MUSHER_CO_TRY(const TreeComparison found,
+                      co_await compare_trees(loop_, spot_.source, spot_.target(), cheap, cancel_));
+        if (found.differences > 0) co_return false;
+        auto adopt = [this]() -> Result<bool> {
+            NamelessTree tree;
+            tree.path = spot_.target();
+            MUSHER_TRY(tree.lock, Fd::open(tree.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+            set_source(tree.lock.get(), spot_.source);
+            MUSHER_DO(sync_draft(tree));
+            return true;
+        };
+        co_return co_await offload(loop_, adopt);
+    }
+    /// kill -9 in here: trash, and no shard.
+    Task<Result<void>> clear() {
+        std::vector<NamelessTree> trash;
+        MUSHER_CO_DO(co_await take_away(trash));
+        co_await sweep(loop_, request_, trash);
+        co_return Result<void>();
     }
     Task<Result<void>> take_away(std::vector<NamelessTree>& trash) {
         auto rename = [this] { return make_trash(spot_.ssd_dir, spot_.name); };

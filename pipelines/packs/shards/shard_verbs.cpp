@@ -104,7 +104,7 @@ Result<ShardVerdict> check_one(const ShardPlaces& places, const std::string& sha
     if (verdict.row.state == ShardState::missing) return verdict;
     verdict.source = spot.is_path ? spot.source : verdict.row.source;
     ProgressLine line(kClock, "verifying " + escape_name(spot.name));
-    TreeCopyOptions options;
+    TreeCompareOptions options;
     options.crew = whole_machine();
     options.on_progress = [&line](const TreeTotals& now) {
         line.show(ProgressMoment{now.bytes, 0, now.files, 0});
