@@ -20,16 +20,24 @@ Failure failed(const char* what) { return fail(errno_error(errno, what)); }
 
 bool refused() { return errno == EPERM || errno == EOPNOTSUPP || errno == EACCES; }
 
-/// 1 when the owner could not be kept: only root gives files away.
-Result<unsigned> keep_owner(int to, const struct stat& info, const Creator& creator) {
+/// Only root gives files away, and not each root: of a container it may lack the right, and know
+/// but some owners.
+bool may_not_own() { return errno == EPERM || errno == EINVAL; }
+
+/// 1 when the owner could not be kept. Rights of the owner and the group are then taken off `mode`:
+/// they are no rights of others.
+Result<unsigned> keep_owner(int to, const struct stat& info, const Creator& creator, mode_t& mode) {
     if (info.st_uid == creator.uid && info.st_gid == creator.gid) return 0u;
     if (::fchown(to, info.st_uid, info.st_gid) == 0) return 0u;
-    if (creator.root || (errno != EPERM && errno != EINVAL)) return failed("setting its owner");
+    if (!may_not_own()) return failed("setting its owner");
     // One's own file may still get one of one's groups.
-    if (::fchown(to, static_cast<uid_t>(-1), info.st_gid) != 0 && errno != EPERM) {
-        return failed("setting its group");
+    if (::fchown(to, static_cast<uid_t>(-1), info.st_gid) != 0) {
+        if (!may_not_own()) return failed("setting its group");
+        mode &= ~mode_t{S_ISGID};
     }
-    return info.st_uid == creator.uid ? 0u : 1u;
+    if (info.st_uid == creator.uid) return 0u;
+    mode &= 01777;
+    return 1u;
 }
 
 Result<unsigned> copy_attribute(int from, int to, const char* name) {
@@ -80,14 +88,12 @@ mode_t current_umask() {
 }
 }  // namespace
 
-Creator Creator::current() { return {::geteuid(), ::getegid(), current_umask(), ::geteuid() == 0}; }
+Creator Creator::current() { return {::geteuid(), ::getegid(), current_umask()}; }
 
 Result<unsigned> copy_attributes(int from, int to, const struct stat& info, const Creator& creator,
                                  mode_t has) {
     mode_t mode = info.st_mode & 07777;
-    MUSHER_TRY(unsigned unkept, keep_owner(to, info, creator));
-    // Rights of its owner are no rights of another.
-    if (unkept > 0) mode &= 01777;
+    MUSHER_TRY(unsigned unkept, keep_owner(to, info, creator, mode));
     MUSHER_TRY(const unsigned attributes, copy_extended(from, to));
     unkept += attributes;
     if (mode != has && ::fchmod(to, mode) != 0) return failed("setting its mode");
@@ -101,7 +107,7 @@ Result<unsigned> copy_link_attributes(int folder, const char* name, const struct
     unsigned unkept = 0;
     const bool own = info.st_uid == creator.uid && info.st_gid == creator.gid;
     if (!own && ::fchownat(folder, name, info.st_uid, info.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (creator.root || !refused()) return failed("setting its owner");
+        if (!may_not_own() && !refused()) return failed("setting its owner");
         unkept = 1;
     }
     const timespec times[2] = {info.st_atim, info.st_mtim};

@@ -12,7 +12,6 @@ struct Creator {
     uid_t uid = 0;
     gid_t gid = 0;
     mode_t umask = 0;
-    bool root = false;
 
     /// Of this process, now.
     static Creator current();
@@ -22,7 +21,8 @@ struct Creator {
 
 /// Makes `to` (just created by `creator`, with mode `has`) like `from`, whose stat is `info`. Adds
 /// one to the answer for each owner or attribute that the target does not take: another's file
-/// without being root, attributes that its file system does not know. Blocking: for pool threads.
+/// without the right to give it away, attributes that its file system does not know. Blocking: for
+/// pool threads.
 Result<unsigned> copy_attributes(int from, int to, const struct stat& info, const Creator& creator,
                                  mode_t has);
 /// Owner and times of a symbolic link.

@@ -482,6 +482,31 @@ class BadMomentsTest(ShardCase):
         self.assertEqual(os.listdir(self.ssd), [])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_a_root_that_may_not_give_files_away(self):
+        for shell in (["unshare", "-Ur"],
+                      ["setpriv", "--bounding-set", "-chown", "--inh-caps", "-chown"]):
+            with self.subTest(shell=shell):
+                if subprocess.run([*shell, "true"], capture_output=True).returncode != 0:
+                    self.skipTest(shell[0] + " may not run here")
+                os.chown(self.shard + "/docs", 4001, 4002)
+                os.chmod(self.shard + "/docs", 0o6755)
+                os.chown(self.shard + "/index/1", 0, 4002)
+                os.chmod(self.shard + "/index/1", 0o2755)
+                if not os.path.lexists(self.shard + "/link"):
+                    os.symlink("docs", self.shard + "/link")
+                os.lchown(self.shard + "/link", 4001, 4002)
+                told = subprocess.run(
+                    [*shell, MUSHER, "shard", "copy", "tests/shard2", "--lockdir", "tests",
+                     "--ssddir", "tests/ssd", "--id", "a", "--json"],
+                    cwd=self.path, capture_output=True, text=True)
+                self.assertEqual(told.returncode, 0, told.stderr)
+                self.assertEqual(json.loads(told.stdout)["not_kept"], 2)  # docs, link
+                for name in ("docs", "index/1"):
+                    info = os.stat(f"{self.ssd}/shard2/{name}")
+                    self.assertEqual((info.st_uid, info.st_gid, info.st_mode & 0o7777), (0, 0, 0o755))
+                self.assertEqual(self.old("-r", "a").returncode, 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
     def test_a_leftover_of_another_user_stays_and_ends_nothing(self):
         for path in (self / "tests", self.path):
             os.chown(path, 4001, 4001)
