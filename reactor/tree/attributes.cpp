@@ -18,6 +18,23 @@ namespace {
 
 Failure failed(const char* what) { return fail(errno_error(errno, what)); }
 
+/// Another file system, or another user namespace, may take less: no such attributes, smaller ones,
+/// fewer, none that name an owner it does not know.
+bool not_taken() {
+    switch (errno) {
+        case EPERM:
+        case EACCES:
+        case EOPNOTSUPP:
+        case EINVAL:
+        case E2BIG:
+        case ERANGE:
+        case ENOSPC:
+            return true;
+        default:
+            return false;
+    }
+}
+
 bool refused() { return errno == EPERM || errno == EOPNOTSUPP || errno == EACCES; }
 
 /// Only root gives files away, and not each root: of a container it may lack the right, and know
@@ -51,7 +68,7 @@ Result<unsigned> copy_attribute(int from, int to, const char* name) {
     }
     if (size < 0) return errno == ENODATA ? Result<unsigned>(0u) : failed("reading an attribute");
     if (::fsetxattr(to, name, value.data(), static_cast<std::size_t>(size), 0) == 0) return 0u;
-    if (refused()) return 1u;
+    if (not_taken()) return 1u;
     return fail(errno_error(errno, std::string("setting its attribute ") + name));
 }
 
@@ -77,7 +94,7 @@ Result<unsigned> copy_extended(int from, int to) {
 mode_t current_umask() {
     // umask(2) would change it for the other threads too.
     const Result<std::string> status = read_small_file("/proc/self/status", 64 << 10);
-    unsigned mask = 0777;  // not known: every mode is set once more
+    unsigned mask = Creator::kUnknown;
     if (!status) return mask;
     const std::string_view word = "\nUmask:\t";
     const std::size_t at = status->find(word);

@@ -11,12 +11,17 @@ namespace musher {
 struct Creator {
     uid_t uid = 0;
     gid_t gid = 0;
-    mode_t umask = 0;
+    mode_t umask = kUnknown;
+
+    static constexpr mode_t kUnknown = ~mode_t{0};
 
     /// Of this process, now.
     static Creator current();
-    /// The mode that open(2) gives a file asked for with `mode`.
-    mode_t given(mode_t mode) const { return mode & 0777 & ~umask; }
+    /// What open(2) is asked for a copy of a file with `mode`: its attributes are set before the
+    /// mode, and take the right to write.
+    static mode_t asked(mode_t mode) { return (mode & 0777) | S_IWUSR; }
+    /// The mode that it gives then; none where that is not known, so that each mode is set.
+    mode_t given(mode_t mode) const { return umask == kUnknown ? umask : asked(mode) & ~umask; }
 };
 
 /// Makes `to` (just created by `creator`, with mode `has`) like `from`, whose stat is `info`. Adds

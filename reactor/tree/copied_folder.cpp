@@ -101,7 +101,7 @@ Result<void> CopiedFolder::copy_file(const char* name, Hand& hand) {
         if (linked) return {};
     }
     constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    Fd to(::openat(to_.get(), name, kFlags, info.st_mode & 0777));
+    Fd to(::openat(to_.get(), name, kFlags, Creator::asked(info.st_mode)));
     if (!to) return fail(errno_error(errno, "making its copy"));
     if (info.st_nlink > 1) copy_.links.made(info, place_ + name);
     return fill(name, std::move(from), std::move(to), info, hand);

@@ -34,6 +34,17 @@ Json row_json(const ShardRow& row) {
 }
 }  // namespace
 
+std::vector<std::string> losses_of(const TreeTotals& totals) {
+    std::vector<std::string> lines;
+    if (totals.skipped > 0) {
+        lines.push_back(fmt::format("{} sockets, pipes or devices were left out", totals.skipped));
+    }
+    if (totals.unkept > 0) {
+        lines.push_back(fmt::format("{} owners or attributes could not be kept", totals.unkept));
+    }
+    return lines;
+}
+
 Answer copied_answer(const ShardSpot& spot, const ShardOutcome& outcome) {
     Answer answer;
     answer.text = named(spot.name) + ": ";
@@ -43,14 +54,7 @@ Answer copied_answer(const ShardSpot& spot, const ShardOutcome& outcome) {
         answer.text += outcome.changed ? "already on the SSD" : "on the SSD and registered before";
     }
     answer.text += "; users: " + joined(outcome.users) + "\n";
-    if (outcome.totals.skipped > 0) {
-        answer.text +=
-            fmt::format("{} sockets, pipes or devices were left out\n", outcome.totals.skipped);
-    }
-    if (outcome.totals.unkept > 0) {
-        answer.text +=
-            fmt::format("{} owners or attributes could not be kept\n", outcome.totals.unkept);
-    }
+    for (const std::string& line : losses_of(outcome.totals)) answer.text += line + "\n";
     answer.json = Json{{"shard", escape_name(spot.name)},  {"target", escape_name(spot.target())},
                        {"copied", outcome.copied},         {"changed", outcome.changed},
                        {"users", names(outcome.users)},    {"files", outcome.totals.files},

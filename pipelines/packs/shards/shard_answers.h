@@ -6,6 +6,8 @@
 
 namespace musher {
 
+/// What a copy has not of its source, a line each; none when it has all.
+std::vector<std::string> losses_of(const TreeTotals& totals);
 /// {shard, target, copied, changed, users, files, bytes, left_out, not_kept}
 Answer copied_answer(const ShardSpot& spot, const ShardOutcome& outcome);
 /// {shard, target, removed, changed, users}

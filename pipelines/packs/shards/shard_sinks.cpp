@@ -47,10 +47,12 @@ class ShardCopy final : public Step {
         MUSHER_CO_TRY(ShardOutcome outcome,
                       co_await add_shard_user(context.loop, std::move(request), context.cancel));
         const bool copied = outcome.copied;
-        const std::uint64_t files = outcome.totals.files;
+        const TreeTotals totals = outcome.totals;
         StepResult result = result_of(spot, std::move(outcome));
         result.receipt->extra["copied"] = copied;
-        result.receipt->extra["files"] = files;
+        result.receipt->extra["files"] = totals.files;
+        result.receipt->extra["left_out"] = totals.skipped;
+        result.receipt->extra["not_kept"] = totals.unkept;
         co_return result;
     }
     bool uses_body() const override { return false; }
@@ -136,7 +138,9 @@ const Spec& shard_copy_spec() {
         {{"copied", "whether it was not there before", true},
          {"changed", "whether the user was not registered before", true},
          {"users", "all of them", Json::array({"search1"})},
-         {"files", "how many were copied", 3}},
+         {"files", "how many were copied", 3},
+         {"left_out", "sockets, pipes and devices that were not copied", 0},
+         {"not_kept", "owners and attributes that the SSD or the user's rights did not allow", 0}},
         R"yaml(version: 1
 pipeline: shards
 source: { hotfolder: { path: /srv/orders, match: "*.activate" } }

@@ -6,7 +6,7 @@
 
 #include <cstdio>
 
-#include "pipelines/packs/shards/shard_use.h"
+#include "pipelines/packs/shards/shard_answers.h"
 #include "pipelines/verb/verb_loop.h"
 #include "reactor/base/text.h"
 
@@ -177,7 +177,9 @@ int run(const Arguments& given) {
                           : remove_shard_user(loop, std::move(request), cancel);
     };
     const Result<ShardOutcome> outcome = run_on_loop<ShardOutcome>(work);
-    return outcome ? 0 : failed(outcome.error());
+    if (!outcome) return failed(outcome.error());
+    for (const std::string& line : losses_of(outcome->totals)) told.on_warning(line);
+    return 0;
 }
 }  // namespace
 

@@ -23,6 +23,7 @@ class ShardSinks : public testing::Test {
         fs::create_directory(dir / "ssd");
         std::ofstream(shard + "/one") << "one";
         std::ofstream(shard + "/sub/two") << "two";
+        EXPECT_EQ(::mkfifo((shard + "/sub/pipe").c_str(), 0600), 0);
     }
     /// The options of both, for a user.
     std::string options(const std::string& user, const std::string& more = {}) const {
@@ -61,8 +62,12 @@ TEST_F(ShardSinks, PlaceAShardForItsUsers) {
     EXPECT_EQ(receipt["target"], dir / "ssd/s2");
     EXPECT_EQ(receipt["bytes"], 6);
     EXPECT_EQ(receipt["files"], 2);
+    EXPECT_EQ(receipt["left_out"], 1);
+    EXPECT_EQ(receipt["not_kept"], 0);
     EXPECT_EQ(receipt["copied"], true);
     EXPECT_EQ(receipt["users"], Json::array({"a"})) << receipt;
+    fs::remove(shard + "/sub/pipe");
+    fs::last_write_time(shard + "/sub", fs::last_write_time(dir / "ssd/s2/sub"));
     EXPECT_EQ(test::listing(dir / "ssd/s2"), test::listing(shard));
 
     test::on_loop(copy, second, receipt);
