@@ -9,19 +9,12 @@
 
 namespace musher {
 
-namespace {
-Failure changed() {
-    return fail(Errc::conflict, "it changed while it was copied",
-                "copy it when nobody writes to it");
-}
-}  // namespace
-
 Result<void> check_unchanged(int from, const struct stat& info) {
     struct stat now{};
     if (::fstat(from, &now) != 0) return fail(errno_error(errno, "reading it"));
     const bool same = now.st_size == info.st_size && same_time(now.st_mtim, info.st_mtim);
     if (same) return {};
-    return changed();
+    return fail(changed());
 }
 
 Result<void> CopiedFolder::begin() {
@@ -81,13 +74,13 @@ Result<Fd> CopiedFolder::open_source(const char* name) {
     if (copy_.keep_atime) {
         Fd file(::openat(fd(), name, kFlags | O_NOATIME));
         if (file || errno != EPERM) {
-            if (!file) return fail(errno_error(errno, "opening it"));
+            if (!file) return fail(source_error(errno, "opening it"));
             return file;
         }
         copy_.keep_atime = false;  // somebody else's file
     }
     Fd file(::openat(fd(), name, kFlags));
-    if (!file) return fail(errno_error(errno, "opening it"));
+    if (!file) return fail(source_error(errno, "opening it"));
     return file;
 }
 
@@ -95,7 +88,7 @@ Result<void> CopiedFolder::copy_file(const char* name, Hand& hand) {
     MUSHER_TRY(Fd from, open_source(name));
     struct stat info{};
     if (::fstat(from.get(), &info) != 0) return fail(errno_error(errno, "reading it"));
-    if (!S_ISREG(info.st_mode)) return changed();
+    if (!S_ISREG(info.st_mode)) return fail(changed());
     if (info.st_nlink > 1) {
         MUSHER_TRY(const bool linked, link_to_first(name, info));
         if (linked) return {};
@@ -143,12 +136,13 @@ Result<void> CopiedFolder::fill(const char* name, Fd from, Fd to, const struct s
 Result<void> CopiedFolder::copy_symbolic(const char* name) {
     struct stat info{};
     if (::fstatat(fd(), name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail(errno_error(errno, "reading it"));
+        return fail(source_error(errno, "reading it"));
     }
+    if (!S_ISLNK(info.st_mode)) return fail(changed());
     std::string target(static_cast<std::size_t>(info.st_size) + 1, '\0');
     const ssize_t size = ::readlinkat(fd(), name, target.data(), target.size());
-    if (size < 0) return fail(errno_error(errno, "reading it"));
-    if (size != info.st_size) return changed();
+    if (size < 0) return fail(source_error(errno, "reading it"));
+    if (size != info.st_size) return fail(changed());
     target.resize(static_cast<std::size_t>(size));
     if (::symlinkat(target.c_str(), to_.get(), name) != 0) {
         return fail(errno_error(errno, "making its copy"));

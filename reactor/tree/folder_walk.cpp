@@ -38,7 +38,17 @@ Result<void> find_types(FolderWindow& window, int folder) {
     }
     return {};
 }
+bool is_gone(int number) { return number == ENOENT || number == ENOTDIR || number == ELOOP; }
 }  // namespace
+
+Error changed() {
+    return Error(Errc::conflict, "it changed while it was copied",
+                 "copy it when nobody writes to it");
+}
+
+Error source_error(int number, std::string_view what) {
+    return is_gone(number) ? changed() : errno_error(number, what);
+}
 
 Result<std::shared_ptr<const FolderWindow>> read_window(int folder) {
     auto window = std::make_shared<FolderWindow>();
@@ -63,6 +73,7 @@ std::string FolderWalk::path() const {
 std::string FolderWalk::path_of(const char* name) const { return path() + "/" + escape_name(name); }
 
 Error FolderWalk::error(int number, const char* what, const char* name) const {
+    if (is_gone(number)) return changed().within(path_of(name));
     return errno_error(number, std::string(what) + " " + path_of(name));
 }
 
@@ -71,15 +82,20 @@ Result<void> FolderWalk::open() {
         folder_.reset(
             ::openat(above_->fd(), name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     }
-    if (!folder_) return fail(above_->error(errno, "opening", name()));
     begun_ = true;
+    if (!folder_ && errno == ENOENT && may_vanish()) return {};
+    if (!folder_) return fail(above_->error(errno, "opening", name()));
     return begin();
 }
 
 /// False at the folder's end.
 Result<bool> FolderWalk::refill() {
+    if (!folder_) return false;
     if (window_ && place_ < window_->entries.size()) return true;
     Result<std::shared_ptr<const FolderWindow>> read = read_window(fd());
+    const bool gone = !read && read.error().code == Errc::not_found;
+    if (gone && may_vanish()) return false;
+    if (gone) return fail(changed().within(path()));
     if (!read) return fail(std::move(read).error().within(path()));
     window_ = std::move(*read);
     place_ = 0;

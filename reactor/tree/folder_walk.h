@@ -8,6 +8,11 @@
 
 namespace musher {
 
+/// `conflict`: who reads a tree finds that somebody writes to it.
+Error changed();
+/// Of what a folder has just named: that it is gone, or of another kind, is changed().
+Error source_error(int number, std::string_view what);
+
 inline bool same_time(const timespec& a, const timespec& b) {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
@@ -53,11 +58,13 @@ class FolderWalk : public Work, public std::enable_shared_from_this<FolderWalk> 
     virtual Result<void> visit(const FolderEntry& entry, Hand& hand) = 0;
     /// Once, when every entry and all that is below is done.
     virtual Result<void> end() = 0;
+    /// Whether a folder that is gone when its turn comes is no fault: it is ended at once then.
+    virtual bool may_vanish() const { return false; }
 
     int fd() const { return folder_.get(); }
     const char* name() const { return name_.c_str(); }
     FolderWalk* above() const { return above_.get(); }
-    /// "opening /srv/a/b: Permission denied".
+    /// "opening /srv/a/b: Permission denied", or that it has changed.
     Error error(int number, const char* what, const char* name) const;
 
   private:

@@ -96,7 +96,7 @@ class ComparedFolder final : public FolderWalk {
 Result<void> ComparedFolder::compare_file(const char* name, Slice& buffer) {
     ++run_.counters.files;
     const Fd original(::openat(fd(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!original) return fail(errno_error(errno, "opening it"));
+    if (!original) return fail(source_error(errno, "opening it"));
     const Fd copy(::openat(copy_.get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!copy) {
         if (errno == ENOENT) return run_.differs(place_ + name, "is missing");
@@ -106,6 +106,7 @@ Result<void> ComparedFolder::compare_file(const char* name, Slice& buffer) {
     if (::fstat(original.get(), &here) != 0 || ::fstat(copy.get(), &there) != 0) {
         return fail(errno_error(errno, "reading it"));
     }
+    if (!S_ISREG(here.st_mode)) return fail(changed());
     if (!S_ISREG(there.st_mode)) return run_.differs(place_ + name, "is no file in the copy");
     run_.counters.bytes += static_cast<std::uint64_t>(here.st_size);
     if (here.st_size != there.st_size) return run_.differs(place_ + name, "has another size");
@@ -122,7 +123,7 @@ Result<void> ComparedFolder::compare_link(const char* name) {
     ++run_.counters.links;
     char here[4096], there[4096];
     const ssize_t wanted = ::readlinkat(fd(), name, here, sizeof here);
-    if (wanted < 0) return fail(errno_error(errno, "reading it"));
+    if (wanted < 0) return fail(source_error(errno, "reading it"));
     const ssize_t found = ::readlinkat(copy_.get(), name, there, sizeof there);
     if (found < 0 && errno == ENOENT) return run_.differs(place_ + name, "is missing");
     if (found < 0) return run_.differs(place_ + name, "is no link in the copy");

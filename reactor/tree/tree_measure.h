@@ -12,7 +12,7 @@ struct TreeMeasure {
 };
 
 /// Counts what is below the folder `path`; opens folders only, so that a file that cannot be read
-/// is counted too.
+/// is counted too. What goes meanwhile is a `conflict`.
 Task<Result<TreeMeasure>> measure_tree(Loop& loop, std::string path, CrewOptions options,
                                        Cancel& cancel);
 

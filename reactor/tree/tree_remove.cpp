@@ -41,6 +41,7 @@ class RemovedFolder final : public FolderWalk {
         if (::unlinkat(parent, name(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
         return fail(errno_error(errno, "removing " + path()));
     }
+    bool may_vanish() const override { return true; }
 };
 }  // namespace
 

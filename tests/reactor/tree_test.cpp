@@ -241,6 +241,38 @@ TEST(Tree, AFileThatComesMeanwhileIsAConflict) {
     EXPECT_EQ(made.error().code, Errc::conflict);
 }
 
+TEST(Tree, WhatGoesMeanwhileIsAConflict) {
+    for (const std::string kind : {"file", "link", "folder", "replaced"}) {
+        const TempDir dir;
+        fs::create_directory(dir / "from");
+        write(dir / "from/large", noise(kLasting));
+        // More than a piece of names, so that the large file is copied before the last ones.
+        std::vector<std::string> names;
+        for (int i = 0; i < 150; ++i) {
+            const std::string& name = names.emplace_back(dir / ("from/" + std::to_string(i)));
+            if (kind == "file") write(name, "x");
+            if (kind == "link") fs::create_symlink("large", name);
+            if (kind == "folder" || kind == "replaced") fs::create_directory(name);
+        }
+        TreeCopyOptions options;
+        options.crew.hands = 1;
+        bool done = false;
+        options.on_progress = [&](const TreeTotals&) {
+            if (std::exchange(done, true)) return;
+            for (const std::string& name : names) {
+                fs::remove(name);
+                if (kind == "replaced") write(name, "x");
+            }
+        };
+        const Result<TreeTotals> made = copied(dir / "from", dir / "to", options);
+        ASSERT_FALSE(made) << kind;
+        const std::string text = made.error().text();
+        EXPECT_EQ(made.error().code, Errc::conflict) << text;
+        EXPECT_NE(text.find(": it changed while"), std::string::npos) << text;
+        EXPECT_NE(text.find("/from/"), std::string::npos) << "not by the folder's time: " << text;
+    }
+}
+
 TEST(Tree, IsNotCopiedIntoItself) {
     const TempDir dir;
     fs::create_directories(dir / "from/in");
