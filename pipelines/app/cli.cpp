@@ -23,6 +23,16 @@ std::string find_config() {
     return "/etc/musher/musher.yml";
 }
 
+/// CLI11 takes the word "[a,b]" for a list, but not behind this.
+constexpr char kRaw = '\x01';
+std::string raw(std::string word) {
+    const bool marked = word.starts_with('[') || word.starts_with(kRaw);
+    return marked ? kRaw + std::move(word) : word;
+}
+std::string as_given(const std::string& word) {
+    return word.starts_with(kRaw) ? word.substr(1) : word;
+}
+
 /// "PATH..." where CLI11 writes "PATH(1x)".
 class HelpText : public CLI::Formatter {
   public:
@@ -59,7 +69,9 @@ void add_options(CLI::App& command, const Verb& verb, Call& call) {
         const std::string help(option.help);
         CLI::Option* added = nullptr;
         const auto store = [&call, name](const std::vector<std::string>& given) {
-            call.values[name] = given;
+            std::vector<std::string>& values = call.values[name];
+            values.clear();
+            for (const std::string& word : given) values.push_back(as_given(word));
             return true;
         };
         switch (option.kind) {
@@ -186,9 +198,10 @@ Error CommandLine::fault_of(const CLI::ParseError& error, const CLI::App* comman
         "see musher " + path_of(command) + (command == &app_ ? "--help" : " --help");
     if (extras.empty()) return Error(Errc::usage, group ? "no verb is given" : error.what(), see);
     const std::vector<std::string_view> candidates(known.begin(), known.end());
-    const auto meant = nearest(extras.front(), candidates);
+    const std::string word = as_given(extras.front());
+    const auto meant = nearest(word, candidates);
     const char* what = option ? "unknown option" : group ? "unknown verb" : "one word too many:";
-    return Error(Errc::usage, fmt::format("{} '{}'", what, extras.front()),
+    return Error(Errc::usage, fmt::format("{} '{}'", what, word),
                  meant ? fmt::format("did you mean '{}'?", *meant) : see);
 }
 
@@ -236,7 +249,9 @@ int CommandLine::run(int argc, char** argv) {
         json_ = json_ || std::string_view(argv[i]) == "--json";
     }
     try {
-        app_.parse(argc, argv);
+        std::vector<std::string> words;  // the last one first
+        for (int i = argc - 1; i > 0; --i) words.push_back(raw(argv[i]));
+        app_.parse(std::move(words));
     } catch (const CLI::ParseError& error) {
         return usage(error);
     }

@@ -291,6 +291,29 @@ class UsersTest(ShardCase):
         self.assertIn("index/1: has another content", told.stdout)
 
 
+    def test_verify_of_all_skips_what_it_cannot_know(self):
+        self.verb("copy", "tests/shard2", "--id", "a")
+        shutil.copytree(self.shard, self.ssd + "/old")
+        with open(self / "tests/old.lock", "w") as file:
+            file.write("instance7")
+        told = self.verb("verify")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual(told.stdout, "old: skipped: its source is not known\n"
+                                      "shard2: ok, 3 files, 71100 bytes\n")
+        told = json.loads(self.verb("verify", "--json").stdout)
+        self.assertEqual((told["ok"], [row["ok"] for row in told["shards"]]), (True, [None, True]))
+        self.assertEqual(self.verb("verify", "old").returncode, 3)
+
+    def test_names_are_taken_as_they_stand(self):
+        for name in ("[a,b]", "[]", "a,b"):
+            self.make_shard(self / "tests/" + name)
+            self.assertEqual(self.verb("copy", "tests/" + name, "--id", "a").returncode, 0)
+        told = self.verb("verify", "[a,b]", "[]", "a,b")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual([line.split(":")[0] for line in told.stdout.splitlines()],
+                         ["[a,b]", "[]", "a,b"])
+
+
 class VerbTest(ShardCase):
     def test_the_life_of_a_shard(self):
         told = self.verb("copy", "tests/shard2/", "--id", "a", "--json")

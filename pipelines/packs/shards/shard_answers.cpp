@@ -148,6 +148,12 @@ Answer verify_answer(const std::vector<ShardVerdict>& verdicts) {
     Json rows = Json::array();
     for (const ShardVerdict& verdict : verdicts) {
         Json row = row_json(verdict.row);
+        if (verdict.skipped) {
+            answer.text += named(verdict.row.name) + ": skipped: its source is not known\n";
+            row["ok"] = nullptr;
+            rows.push_back(std::move(row));
+            continue;
+        }
         if (!verdict.source.empty()) row["source"] = escape_name(verdict.source);
         bool ok = false;
         const Errc code = tell(verdict, answer, row, ok);

@@ -20,10 +20,12 @@ Answer status_answer(const ShardSpot& spot, const ShardRow& row, const TreeTotal
 struct ShardVerdict {
     ShardRow row;
     std::string source;
-    Result<TreeComparison> found;  // not meant for a shard that is missing
+    Result<TreeComparison> found;  // not meant for a shard that is missing or skipped
+    bool skipped = false;          // nobody has asked for it, and its source is not known
 };
-/// {ok, shards: [{shard, state, source, ok, files, bytes, differences, differing, error}]}; exit
-/// code 7 when one differs, else 3 when one is missing or could not be compared.
+/// {ok, shards: [{shard, state, source, ok, files, bytes, differences, differing, error}]}, with
+/// `ok` null for one that was skipped; exit code 7 when one differs, else 3 when one is missing or
+/// could not be compared.
 Answer verify_answer(const std::vector<ShardVerdict>& verdicts);
 /// {trees, files, orphans}
 Answer garbage_answer(const ShardGarbage& found, bool dry);

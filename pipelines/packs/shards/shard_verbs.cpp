@@ -118,14 +118,21 @@ Result<ShardVerdict> check_one(const ShardPlaces& places, const std::string& sha
 
 Result<Answer> verify(const Call& call) {
     const ShardPlaces places = places_of(call);
-    std::vector<std::string> shards = call.list("SHARD");
-    if (shards.empty()) {
-        MUSHER_TRY(const std::vector<ShardRow> rows, survey_shards(places));
-        for (const ShardRow& row : rows) shards.push_back(row.name);
-    }
+    const std::vector<std::string> shards = call.list("SHARD");
     std::vector<ShardVerdict> verdicts;
     for (const std::string& shard : shards) {
         MUSHER_TRY(verdicts.emplace_back(), check_one(places, shard));
+    }
+    if (!shards.empty()) return verify_answer(verdicts);
+    MUSHER_TRY(const std::vector<ShardRow> rows, survey_shards(places));
+    for (const ShardRow& row : rows) {
+        if (row.state == ShardState::missing || !row.source.empty()) {
+            MUSHER_TRY(verdicts.emplace_back(), check_one(places, row.name));
+            continue;
+        }
+        ShardVerdict& verdict = verdicts.emplace_back();
+        verdict.row = row;
+        verdict.skipped = true;
     }
     return verify_answer(verdicts);
 }
