@@ -401,6 +401,22 @@ class VerbTest(ShardCase):
         self.assertEqual(os.listdir(self.ssd), ["mine"])
 
 
+    def test_odd_entries_are_no_lock_files(self):
+        self.verb("copy", "tests/shard2", "--id", "a")
+        os.mkfifo(self / "tests/y.lock")
+        os.symlink("/etc/passwd", self / "tests/z.lock")
+        os.mkdir(self / "tests/x.lock")
+        open(self / "tests/.shard2.lock.tmp.x", "w").close()
+        self.assertEqual([row["shard"] for row in
+                          json.loads(self.verb("list", "--json").stdout)["shards"]], ["shard2"])
+        for name in ("x", "y", "z"):
+            self.make_shard(self / ("tests/" + name))
+            told = self.old("-c", "a", "tests/" + name)
+            self.assertEqual(told.returncode, 1)
+            self.assertIn(f"lock file {self.path}/tests/{name}.lock is no file", told.stderr)
+        self.assertEqual(self.verb("gc", "--orphans").stdout, "nothing is left to remove\n")
+        self.assertEqual(os.listdir(self.ssd), ["shard2"])
+
     def test_who_takes_a_user_off_sweeps(self):
         def leave():
             os.makedirs(self.ssd + "/.shard2.tmp.0123456789ab/half")

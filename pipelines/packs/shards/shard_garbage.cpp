@@ -15,12 +15,9 @@ namespace fs = std::filesystem;
 std::string shard_of(const fs::directory_entry& file) {
     const std::string name = file.path().filename().string();
     std::error_code failed;
-    if (name.starts_with('.')) {
-        const std::size_t mark = name.rfind(".lock.tmp.");
-        return mark == std::string::npos || mark == 0 ? "" : name.substr(1, mark - 1);
-    }
-    const bool empty = name.ends_with(".lock") && file.is_regular_file(failed) &&
-                       file.file_size(failed) == 0 && !failed;
+    if (!fs::is_regular_file(file.symlink_status(failed))) return "";
+    if (name.starts_with('.')) return shard_of_temporary(name);
+    const bool empty = name.ends_with(".lock") && file.file_size(failed) == 0 && !failed;
     return empty ? name.substr(0, name.size() - 5) : "";
 }
 
@@ -93,7 +90,9 @@ class GarbageCollection {
         std::vector<NamelessTree> trash;
         auto take_away = [&]() -> Result<void> {
             MUSHER_TRY(const ShardSpot spot, find_spot(name, places_.lock_dir, places_.ssd_dir));
-            MUSHER_TRY(std::optional<ShardLock> lock, ShardLock::try_take(spot));
+            Result<std::optional<ShardLock>> taken_lock = ShardLock::try_take(spot);
+            if (!taken_lock && taken_lock.error().code == Errc::conflict) return {};
+            MUSHER_TRY(std::optional<ShardLock> lock, std::move(taken_lock));
             if (!lock) return {};  // somebody is about to use it
             Result<void> done;
             if (lock->users().empty()) {

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <memory>
-#include <string_view>
 
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
@@ -17,6 +16,8 @@ namespace musher {
 namespace {
 constexpr std::size_t kMostBytes = 16 << 20;
 constexpr std::size_t kMarkDigits = 12;
+constexpr std::string_view kSuffix = ".lock";
+constexpr std::string_view kTemporary = ".lock.tmp.";
 
 Failure failed(const char* what, const std::string& path) {
     return fail(errno_error(errno, std::string(what) + " " + escape_name(path)));
@@ -25,8 +26,36 @@ Failure failed(const char* what, const std::string& path) {
 /// Whether the path still leads to the open file.
 bool is_there(const Fd& file, const std::string& path) {
     struct stat here{}, there{};
-    return ::fstat(file.get(), &here) == 0 && ::stat(path.c_str(), &there) == 0 &&
+    return ::fstat(file.get(), &here) == 0 && ::lstat(path.c_str(), &there) == 0 &&
            here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+constexpr int kCarefully = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;  // it may be a pipe or a link
+
+/// A lock file that could not be opened, `file` empty, or that is none.
+Result<Fd> checked(Fd file, const std::string& path) {
+    struct stat info{};
+    const bool odd = file ? ::fstat(file.get(), &info) == 0 && !S_ISREG(info.st_mode)
+                          : errno == ELOOP || errno == EISDIR || errno == ENXIO;
+    if (odd) {
+        return fail(Errc::conflict, "the lock file " + escape_name(path) + " is no file",
+                    "another program has made it; remove it or take another folder");
+    }
+    if (!file) return failed("opening the lock file", path);
+    return file;
+}
+
+Result<std::vector<std::string>> read_users(int file, const std::string& path) {
+    std::string text;
+    char chunk[4096];
+    for (;;) {
+        const ssize_t got = ::read(file, chunk, sizeof chunk);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return failed("reading", path);
+        if (got == 0) return parse_users(text);
+        text.append(chunk, static_cast<std::size_t>(got));
+        if (text.size() > kMostBytes) return fail(Errc::usage, escape_name(path) + " is too large");
+    }
 }
 
 struct CloseDir {
@@ -34,15 +63,22 @@ struct CloseDir {
 };
 }  // namespace
 
+std::string shard_of_temporary(std::string_view file) {
+    if (file.size() < 2 + kTemporary.size() + kMarkDigits || file.front() != '.') return "";
+    file = file.substr(1, file.size() - 1 - kMarkDigits);
+    if (!file.ends_with(kTemporary)) return "";
+    return std::string(file.substr(0, file.size() - kTemporary.size()));
+}
+
 Result<std::optional<ShardLock>> ShardLock::try_take(const ShardSpot& spot) {
     const std::string path = spot.lock_path();
     for (;;) {
-        Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
-        if (!file) {
-            Error error = errno_error(errno, "opening the lock file " + escape_name(path));
-            if (errno == ENOENT) error.hint = "make the folder of lock files first";
-            return fail(std::move(error));
+        Result<Fd> opened =
+            checked(Fd(::open(path.c_str(), O_RDWR | O_CREAT | kCarefully, 0666)), path);
+        if (!opened && opened.error().code == Errc::not_found) {
+            opened.error().hint = "make the folder of lock files first";
         }
+        MUSHER_TRY(Fd file, std::move(opened));
         if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno == EWOULDBLOCK) return std::nullopt;
             if (errno == EINTR) continue;
@@ -58,24 +94,29 @@ Result<std::optional<ShardLock>> ShardLock::try_take(const ShardSpot& spot) {
 }
 
 bool ShardLock::is_held(const std::string& lock_path) {
-    const Fd file(::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const Fd file(::open(lock_path.c_str(), O_RDONLY | kCarefully));
     return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+Result<std::vector<std::string>> ShardLock::users_of(const std::string& lock_path) {
+    MUSHER_TRY(const Fd file,
+               checked(Fd(::open(lock_path.c_str(), O_RDONLY | kCarefully)), lock_path));
+    return read_users(file.get(), lock_path);
+}
+
 Result<void> ShardLock::read() {
-    MUSHER_TRY(const std::string text, read_small_file(path_, kMostBytes));
-    users_ = parse_users(text);
+    MUSHER_TRY(users_, read_users(file_.get(), path_));
     return {};
 }
 
 /// The holder alone makes such files, so that these are of a killed one.
 void ShardLock::sweep() const {
-    const std::string begin = "." + path_.substr(path_.rfind('/') + 1) + ".tmp.";
+    std::string own = path_.substr(path_.rfind('/') + 1);
+    own.resize(own.size() - kSuffix.size());
     const std::unique_ptr<DIR, CloseDir> opened(::opendir(folder().c_str()));
     if (!opened) return;
     while (const dirent* entry = ::readdir(opened.get())) {
-        const std::string_view name(entry->d_name);
-        if (!name.starts_with(begin) || name.size() != begin.size() + kMarkDigits) continue;
+        if (shard_of_temporary(entry->d_name) != own) continue;
         ::unlinkat(::dirfd(opened.get()), entry->d_name, 0);
     }
 }

@@ -14,7 +14,6 @@ namespace musher {
 namespace {
 namespace fs = std::filesystem;
 constexpr std::string_view kSuffix = ".lock";
-constexpr std::size_t kMostBytes = 16 << 20;
 
 /// Names in a folder that begin with no dot.
 Result<std::vector<std::string>> names_in(const std::string& folder) {
@@ -40,10 +39,12 @@ Result<ShardRow> look_at(const ShardPlaces& places, const std::string& name, boo
     row.name = name;
     const std::string lock = spot.lock_path();
     if (registered) {
-        Result<std::string> text = read_small_file(lock, kMostBytes);
-        if (!text && text.error().code != Errc::not_found) return fail(std::move(text).error());
-        if (text) row.users = parse_users(*text);
-        row.busy = ShardLock::is_held(lock);
+        Result<std::vector<std::string>> users = ShardLock::users_of(lock);
+        const Errc fault = users ? Errc::not_found : users.error().code;
+        const bool none = fault == Errc::not_found || fault == Errc::conflict;
+        if (!none) return fail(std::move(users).error());
+        if (users) row.users = std::move(*users);
+        row.busy = users && ShardLock::is_held(lock);
     }
     const bool there = is_folder(spot.target());
     if (there) row.source = source_of(spot.target());

@@ -27,7 +27,8 @@ struct ShardRow {
 
 // Blocking, for pool threads; takes no lock.
 
-/// By name. A folder on the SSD that has neither a lock file nor a source is no shard.
+/// By name. A folder on the SSD that has neither a lock file nor a source is no shard, nor
+/// is what bears the name of a lock file and is no file.
 Result<std::vector<ShardRow>> survey_shards(const ShardPlaces& places);
 /// `not_found` when it is neither registered nor on the SSD.
 Result<ShardRow> survey_shard(const ShardPlaces& places, const std::string& name);

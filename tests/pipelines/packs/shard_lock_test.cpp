@@ -117,8 +117,28 @@ TEST(ShardLock, SweepsWhatAKilledHolderWasWriting) {
 TEST(ShardLock, IsAnErrorWhereItCannotBe) {
     const TempDir dir;
     EXPECT_EQ(ShardLock::try_take(spot_in(dir / "none")).error().code, Errc::not_found);
-    std::filesystem::create_directory(dir / "shard.lock");
-    EXPECT_FALSE(ShardLock::try_take(spot_in(dir.path())));
+}
+
+TEST(ShardLock, IsNothingElseThanAFile) {
+    const TempDir dir;
+    const ShardSpot spot = spot_in(dir.path());
+    std::ofstream(dir / "other") << "root";
+    const auto refused = [&](const char* what) {
+        const Result<std::optional<ShardLock>> lock = ShardLock::try_take(spot);
+        ASSERT_FALSE(lock) << what;
+        EXPECT_EQ(lock.error().code, Errc::conflict) << what;
+        EXPECT_NE(lock.error().text().find(spot.lock_path()), std::string::npos);
+        EXPECT_EQ(ShardLock::users_of(spot.lock_path()).error().code, Errc::conflict) << what;
+        EXPECT_FALSE(ShardLock::is_held(spot.lock_path()));
+        std::filesystem::remove(spot.lock_path());
+    };
+    std::filesystem::create_directory(spot.lock_path());
+    refused("folder");
+    std::filesystem::create_symlink("other", spot.lock_path());
+    refused("link");
+    ASSERT_EQ(::mkfifo(spot.lock_path().c_str(), 0600), 0);
+    refused("pipe");
+    EXPECT_EQ(ShardLock::users_of(spot.lock_path()).error().code, Errc::not_found);
 }
 
 // Who has opened the file before its holder removed it holds a lock that nobody else sees.
