@@ -42,7 +42,11 @@ bool is_nameless(std::string_view entry, const std::string& name) {
 /// Open and locked; no descriptor where it is no folder, or somebody works on it.
 Fd hold(const std::string& path) {
     Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) folder.reset();
+    if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
+        const int number = errno;
+        folder.reset();
+        errno = number;
+    }
     return folder;
 }
 
@@ -50,24 +54,52 @@ Failure failed(const char* what, const std::string& path) {
     return fail(errno_error(errno, std::string(what) + " " + escape_name(path)));
 }
 
+/// Whether the path still leads to the open folder.
+bool is_there(const NamelessTree& tree) {
+    struct stat here{}, there{};
+    return ::fstat(tree.lock.get(), &here) == 0 && ::lstat(tree.path.c_str(), &there) == 0 &&
+           here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
 struct CloseDir {
     void operator()(DIR* opened) const { ::closedir(opened); }
 };
-}  // namespace
 
-Result<NamelessTree> make_draft(const std::string& folder, const std::string& name) {
-    NamelessTree draft;
-    draft.path = nameless(folder, name, kDraft);
-    if (::mkdir(draft.path.c_str(), 0700) != 0) return failed("making", draft.path);
-    draft.lock = hold(draft.path);
-    if (!draft.lock) return failed("locking", draft.path);
-    // A set-group-id bit and default rights of `folder` would go into everything below.
+/// A new folder, held. Between the two steps somebody who sweeps may hold it, or remove it: then
+/// another one.
+Result<NamelessTree> make_held(const std::string& folder, const std::string& name) {
+    for (;;) {
+        NamelessTree draft;
+        draft.path = nameless(folder, name, kDraft);
+        if (::mkdir(draft.path.c_str(), 0700) != 0) return failed("making", draft.path);
+        draft.lock = hold(draft.path);
+        if (draft.lock && is_there(draft)) return draft;
+        const bool swept = draft.lock || errno == EWOULDBLOCK || errno == ENOENT;
+        Failure failure = failed("locking", draft.path);
+        ::rmdir(draft.path.c_str());
+        if (!swept) return failure;
+    }
+}
+
+/// A set-group-id bit and default rights of the folder around it would go into everything below.
+Result<void> take_rights(const NamelessTree& draft) {
     for (const char* rights : {"system.posix_acl_default", "system.posix_acl_access"}) {
         ::fremovexattr(draft.lock.get(), rights);
     }
     const bool given = ::fchown(draft.lock.get(), static_cast<uid_t>(-1), ::getegid()) == 0;
     if ((!given && errno != EPERM) || ::fchmod(draft.lock.get(), 0700) != 0) {
         return failed("setting the rights of", draft.path);
+    }
+    return {};
+}
+}  // namespace
+
+Result<NamelessTree> make_draft(const std::string& folder, const std::string& name) {
+    MUSHER_TRY(NamelessTree draft, make_held(folder, name));
+    Result<void> done = take_rights(draft);
+    if (!done) {
+        ::rmdir(draft.path.c_str());
+        return fail(std::move(done).error());
     }
     return draft;
 }

@@ -1,7 +1,6 @@
-// Trees of files: copied as `cp -a` does it, compared, measured, named and removed.
+// Trees of files: copied as `cp -a` does it, compared, measured and removed.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/file.h>
 
 #include <fstream>
 #include <random>
@@ -371,38 +370,6 @@ TEST(Tree, IsRemovedWithItsReadOnlyFoldersAndWithoutFollowingLinks) {
     EXPECT_TRUE(fs::exists(dir / "outside/file"));
     test::on_loop(remove_one, path, outcome);
     EXPECT_TRUE(outcome.done) << "what is gone is no fault";
-}
-
-TEST(Draft, GetsItsNameOnceAndIsNeverLeftover) {
-    const TempDir dir;
-    const std::string folder = dir.path();
-    const NamelessTree draft = std::move(*make_draft(folder, "shard"));
-    EXPECT_TRUE(find_leftovers(folder, "shard")->empty()) << "it is held";
-    EXPECT_TRUE(sync_draft(draft));
-    EXPECT_TRUE(publish_draft(draft, folder, "shard"));
-    EXPECT_EQ(test::names_in(folder), std::vector<std::string>{"shard"});
-
-    const NamelessTree second = std::move(*make_draft(folder, "shard"));
-    EXPECT_EQ(publish_draft(second, folder, "shard").error().code, Errc::conflict);
-
-    const NamelessTree trash = std::move(*make_trash(folder, "shard"));
-    EXPECT_FALSE(fs::exists(dir / "shard"));
-    EXPECT_TRUE(find_leftovers(folder, "")->empty());
-    EXPECT_EQ(make_trash(folder, "shard").error().code, Errc::not_found);
-}
-
-TEST(Draft, OfAKilledProcessIsFoundByItsNameAlone) {
-    const TempDir dir;
-    for (const char* name :
-         {".shard.tmp.0123456789ab", ".shard.trash.0123456789ab", ".shard.tmp.0123456789xy",
-          ".other.tmp.0123456789ab", ".shard.0123456789ab", "shard.tmp.0123456789ab"}) {
-        fs::create_directory(dir / name);
-    }
-    const auto found = std::move(*find_leftovers(dir.path(), "shard"));
-    ASSERT_EQ(found.size(), 2u);
-    EXPECT_EQ(found[0].path, dir / ".shard.tmp.0123456789ab");
-    EXPECT_EQ(found[1].path, dir / ".shard.trash.0123456789ab");
-    EXPECT_EQ(find_leftovers(dir.path(), "")->size(), 1u) << "two are held now";
 }
 
 }  // namespace
