@@ -45,7 +45,7 @@ TEST(Draft, IsMadeWhileOthersSweep) {
             for (const NamelessTree& one : *found) fs::remove(one.path);
         }
     });
-    for (int i = 0; i < 20'000; ++i) {
+    for (int i = 0; i < 5'000; ++i) {
         const Result<NamelessTree> draft = make_draft(folder, "shard");
         EXPECT_TRUE(draft) << draft.error().text();
         EXPECT_TRUE(draft && fs::remove(draft->path)) << "it is no more";
