@@ -43,7 +43,9 @@ Task<void> share(Loop& loop, PostgresServer& server) {
     for (int i = 0; i < 50; ++i) scope.spawn("user", use(pool, i, order, most));
     co_await scope.join();
     EXPECT_EQ(order.size(), 50u);
-    EXPECT_TRUE(std::is_sorted(order.begin() + 2, order.end()));
+    // The first two have a connection made, which may take one longer than others their turn.
+    std::erase_if(order, [](int number) { return number < 2; });
+    EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
     EXPECT_LE(most, 2u);
     EXPECT_LE(pool.status().dialled, 2u);
     EXPECT_EQ(pool.status().leased, 0u);
