@@ -325,7 +325,7 @@ class BadMomentsTest(unittest.TestCase):
         house.drop("nokey", bytes(32))
         os.chmod(house / "nokey", 0o644)
         result = house.run("run")
-        self.assertEqual(result.returncode, 2)
+        self.assertEqual(result.returncode, 6)
         self.assertIn("chmod 600", result.stderr)
         self.assertEqual(files_in(house / "in/p"), ["a"])
 
