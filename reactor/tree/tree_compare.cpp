@@ -21,6 +21,7 @@ struct Comparing {
     TreeCounters counters;
     std::mutex mutex;  // of what follows
     std::uint64_t count = 0;
+    std::uint64_t extra = 0;
     std::vector<std::string> shown;
 
     Result<void> differs(const std::string& place, const char* how) {
@@ -147,6 +148,8 @@ Result<void> ComparedFolder::look_for_more() {
     for (const std::string& name : extra) {
         MUSHER_DO(run_.differs(place_ + name, "is in the copy alone"));
     }
+    const std::lock_guard lock(run_.mutex);
+    run_.extra += extra.size();
     return {};
 }
 
@@ -176,6 +179,7 @@ Task<Result<TreeComparison>> compare_trees(Loop& loop, std::string original, std
     TreeComparison comparison;
     comparison.totals = run.counters.now();
     comparison.differences = run.count;
+    comparison.extra = run.extra;
     comparison.differing = std::move(run.shown);
     std::sort(comparison.differing.begin(), comparison.differing.end());
     co_return comparison;

@@ -11,6 +11,7 @@ namespace musher {
 struct TreeComparison {
     TreeTotals totals;  // of what was compared
     std::uint64_t differences = 0;
+    std::uint64_t extra = 0;             // of them: names that the copy alone has
     std::vector<std::string> differing;  // "a/b: is missing", the first 100
 };
 

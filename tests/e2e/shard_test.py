@@ -255,6 +255,17 @@ class UsersTest(ShardCase):
         self.assert_same(more, copy)
         self.assertEqual(json.loads(self.verb("list", "--json").stdout)["shards"][0]["source"], more)
 
+    def test_what_is_no_copy_of_anything_stays(self):
+        os.makedirs(self.ssd + "/shard2")
+        with open(self.ssd + "/shard2/letters", "w") as file:
+            file.write("mine")
+        told = self.old("-c", "a")
+        self.assertEqual(told.returncode, 1, told.stderr)
+        self.assertIn("is no copy of", told.stderr)
+        self.assertEqual(os.listdir(self.ssd + "/shard2"), ["letters"])
+        self.assertIsNone(self.users())
+        self.assertEqual(self.verb("copy", self.shard, "--id", "a").returncode, 4)
+
     def test_what_nobody_uses_stays_where_its_source_cannot_be_read(self):
         os.makedirs(self.ssd + "/shard2/shard2")
         for source, code in (("tests/none/shard2", 1), ("tests/ssd/shard2/shard2", 2)):

@@ -2,12 +2,11 @@
 
 #include <random>
 
+#include "pipelines/packs/shards/shard_placement.h"
 #include "pipelines/packs/shards/shard_source.h"
 #include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
 #include "reactor/tree/tree_compare.h"
-#include "reactor/tree/tree_draft.h"
-#include "reactor/tree/tree_remove.h"
 
 namespace musher {
 
@@ -17,99 +16,6 @@ void note(const ShardRequest& request, ShardNote what) {
     if (request.on_note) request.on_note(what);
 }
 
-/// Removes them, locks and all; the first failure ends nothing, nor does a Cancel: what has begun
-/// to go must go.
-Task<Result<void>> discard(Loop& loop, const std::vector<NamelessTree>& trees,
-                           const CrewOptions& crew) {
-    Cancel never;
-    Result<void> done;
-    for (const NamelessTree& tree : trees) {
-        CrewOptions quiet = crew;
-        quiet.on_turn = nullptr;
-        Result<void> gone = co_await remove_tree(loop, tree.path, quiet, never);
-        if (done) done = std::move(gone);
-    }
-    co_return done;
-}
-
-/// What killed processes left. Best effort: nobody waits for it, and another user's may have to
-/// stay.
-Task<void> sweep(Loop& loop, const ShardRequest& request, const std::vector<NamelessTree>& left) {
-    const Result<void> gone = co_await discard(loop, left, request.copy.crew);
-    if (!gone && request.on_warning) request.on_warning(escape_name(gone.error().text()));
-}
-
-/// One copy, until it has its name.
-class Placement {
-  public:
-    Placement(Loop& loop, const ShardRequest& request, Cancel& cancel)
-        : loop_(loop), request_(request), spot_(request.spot), cancel_(cancel) {}
-
-    Task<Result<TreeTotals>> run() {
-        auto begin = [this] { return make_draft(spot_.ssd_dir, spot_.name); };
-        MUSHER_CO_TRY(const TreeMeasure measure,
-                      co_await measure_tree(loop_, spot_.source, request_.copy.crew, cancel_));
-        if (request_.on_total) request_.on_total(measure.totals);
-        MUSHER_CO_TRY(draft_.emplace_back(), co_await offload(loop_, begin));
-        Result<TreeTotals> made = co_await fill(measure);
-        // kill -9 before it has its name: a draft that nobody holds, for the next who comes.
-        if (!made) static_cast<void>(co_await discard(loop_, draft_, request_.copy.crew));
-        co_return made;
-    }
-
-  private:
-    Task<Result<TreeTotals>> fill(const TreeMeasure& measure) {
-        Fd target;
-        MUSHER_CO_DO(co_await find_room(measure));
-        auto prepare = [&]() -> Result<void> {
-            set_source(draft().lock.get(), spot_.source);
-            MUSHER_TRY(target, Fd::open(draft().path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-            return {};
-        };
-        MUSHER_CO_DO(co_await offload(loop_, prepare));
-        MUSHER_CO_TRY(
-            const TreeTotals made,
-            co_await copy_tree(loop_, spot_.source, std::move(target), request_.copy, cancel_));
-        auto sync = [this]() -> Result<void> {
-            set_source(draft().lock.get(), spot_.source);  // of a source that had one of its own
-            return sync_draft(draft());
-        };
-        MUSHER_CO_DO(co_await offload(loop_, sync));
-        if (request_.verify) MUSHER_CO_DO(co_await verify());
-        auto publish = [this] { return publish_draft(draft(), spot_.ssd_dir, spot_.name); };
-        MUSHER_CO_DO(co_await offload(loop_, publish));
-        co_return made;
-    }
-    /// Where there is too little, what anybody's killed process has left may be what takes it.
-    Task<Result<void>> find_room(const TreeMeasure& measure) {
-        auto check = [&] { return check_room(spot_, measure, draft().lock.get()); };
-        Result<void> room = co_await offload(loop_, check);
-        if (room || room.error().code != Errc::full) co_return room;
-        auto find = [this] { return find_leftovers(spot_.ssd_dir, ""); };
-        Result<std::vector<NamelessTree>> left = co_await offload(loop_, find);
-        if (!left || left->empty()) co_return room;
-        co_await sweep(loop_, request_, *left);
-        room = co_await offload(loop_, check);
-        co_return room;
-    }
-    Task<Result<void>> verify() {
-        TreeCompareOptions digests{request_.copy, false};
-        MUSHER_CO_TRY(const TreeComparison found,
-                      co_await compare_trees(loop_, spot_.source, draft().path, digests, cancel_));
-        if (found.differences == 0) co_return Result<void>();
-        co_return fail(Errc::corrupt, "the copy differs from " + escape_name(spot_.source) + " (" +
-                                          counted(found.differences, "difference") +
-                                          "): " + found.differing.front());
-    }
-    const NamelessTree& draft() const { return draft_.front(); }
-
-    Loop& loop_;
-    const ShardRequest& request_;
-    const ShardSpot& spot_;
-    Cancel& cancel_;
-    std::vector<NamelessTree> draft_;
-};
-
 /// What is done under the lock.
 class Registration {
   public:
@@ -118,14 +24,13 @@ class Registration {
 
     Task<Result<ShardOutcome>> add() {
         MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await leftovers());
-        co_await sweep(loop_, request_, left);
+        co_await sweep_trees(loop_, request_, left);
         MUSHER_CO_TRY(const There there, co_await look());
         const bool present = there == There::shard;
         note(request_, present ? ShardNote::present : ShardNote::copying);
         if (there == There::stale) MUSHER_CO_DO(co_await clear());
         if (!present) {
-            Placement placement(loop_, request_, cancel_);
-            MUSHER_CO_TRY(outcome_.totals, co_await placement.run());
+            MUSHER_CO_TRY(outcome_.totals, co_await place_shard(loop_, request_, cancel_));
             outcome_.copied = true;
         }
         // kill -9 here: the shard is whole and nobody uses it; the next user compares it.
@@ -179,11 +84,7 @@ class Registration {
     }
 
   private:
-    enum class There {
-        nothing,
-        shard,
-        stale
-    };  // stale: nobody uses it, and it is not the source's
+    enum class There { nothing, shard, stale };  // stale: nobody uses it, nor is it the source's
 
     Task<Result<There>> look() {
         bool present = false;
@@ -218,7 +119,7 @@ class Registration {
         TreeCompareOptions cheap{request_.copy, true};
         MUSHER_CO_TRY(const TreeComparison found,
                       co_await compare_trees(loop_, spot_.source, spot_.target(), cheap, cancel_));
-        if (found.differences > 0) co_return false;
+        if (found.differences > 0) co_return co_await may_go(found);
         auto adopt = [this]() -> Result<bool> {
             NamelessTree tree;
             tree.path = spot_.target();
@@ -229,11 +130,22 @@ class Registration {
         };
         co_return co_await offload(loop_, adopt);
     }
+    /// Half a copy has less than its source. What has more, and was not copied by us, is
+    /// somebody's.
+    Task<Result<bool>> may_go(const TreeComparison& found) {
+        auto ask = [this] { return source_of(spot_.target()); };
+        const std::string copied = co_await offload(loop_, ask);
+        if (found.extra == 0 || !copied.empty()) co_return false;
+        co_return fail(Errc::conflict,
+                       escape_name(spot_.target()) + " is no copy of " + escape_name(spot_.source) +
+                           ": it has what that has not",
+                       "move it away, or remove it");
+    }
     /// kill -9 in here: trash, and no shard.
     Task<Result<void>> clear() {
         std::vector<NamelessTree> trash;
         MUSHER_CO_DO(co_await take_away(trash));
-        co_await sweep(loop_, request_, trash);
+        co_await sweep_trees(loop_, request_, trash);
         co_return Result<void>();
     }
     Task<Result<void>> take_away(std::vector<NamelessTree>& trash) {
@@ -256,7 +168,7 @@ class Registration {
     Task<void> undo() {
         std::vector<NamelessTree> trash;
         static_cast<void>(co_await take_away(trash));
-        static_cast<void>(co_await discard(loop_, trash, request_.copy.crew));
+        static_cast<void>(co_await discard_trees(loop_, trash, request_.copy.crew));
     }
 
     Loop& loop_;
@@ -321,9 +233,9 @@ Task<Result<ShardOutcome>> remove_shard_user(Loop& loop, ShardRequest request, C
     Registration registration(loop, request, lock, cancel);
     Result<ShardOutcome> outcome = co_await registration.remove(left, trash);
     co_await let_go(loop, request, lock);
-    co_await sweep(loop, request, left);
+    co_await sweep_trees(loop, request, left);
     if (!outcome) co_return outcome;
-    Result<void> gone = co_await discard(loop, trash, request.copy.crew);
+    Result<void> gone = co_await discard_trees(loop, trash, request.copy.crew);
     if (!gone) {
         co_return fail(std::move(gone).error().within(
             "nobody uses the shard any more, but not all of its files could be removed"));
