@@ -1,4 +1,4 @@
-// Markers that are spent: every file that they stood for was taken.
+// Markers of several files that are spent: every file that they stood for was taken.
 #include <unistd.h>
 
 #include <map>
@@ -47,7 +47,7 @@ Task<void> Hotfolder::drop_markers(const std::vector<LookRequest>& requests,
                                    const std::vector<LookResult>& results) {
     const MarkerPattern& marker = rules_.look.marker;
     SpentByFolder spent;
-    for (std::size_t i = 0; i < requests.size() && marker.set() && marker.per_file(); ++i) {
+    for (std::size_t i = 0; i < requests.size() && marker.set() && marker.shared(); ++i) {
         if (results[i].outcome.finding != Finding::claimed) continue;
         Spent& one = spent[requests[i].subfolder];
         one.dir = requests[i].look.dir;
@@ -58,7 +58,7 @@ Task<void> Hotfolder::drop_markers(const std::vector<LookRequest>& requests,
         find_left(*premises_, rules_, spent);
         return 0;
     };
-    if (marker.shared()) co_await offload(context_.loop, list);
+    co_await offload(context_.loop, list);
     for (auto& [subfolder, one] : spent) {
         for (const std::string& name : one.left) {
             // Back in its place because `when` was false: it waits for nothing.

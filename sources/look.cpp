@@ -203,6 +203,14 @@ LookResult Looker::claim(const Fd& folder, const LookRequest& request, const Fd&
         result.outcome.finding = Finding::gone;
         return result;
     }
+    const MarkerPattern& marker = rules_.marker;
+    if (marker.set() && marker.per_file() && !marker.shared()) {
+        // At once: the next file of this name may be on its way with a marker of its own. One that
+        // lay inside a folder has gone with it.
+        const std::string spent = marker.path_for(request.look.name);
+        const bool inside = spent.starts_with(request.look.name + "/");
+        if (!inside) ::unlinkat(folder.get(), spent.c_str(), 0);
+    }
     result.outcome.finding = Finding::claimed;
     if (!rules_.whole_folders) result.outcome.sample = now;
     return result;
