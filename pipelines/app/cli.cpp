@@ -229,6 +229,7 @@ int CommandLine::report(std::string_view verb, const Error& error) const {
 }
 
 int CommandLine::finish(const Verb& verb) {
+    call_.config = as_given(call_.config);
     if (!call_.config.empty()) call_.values["config"] = {call_.config};
     if (call_.config.empty()) call_.config = find_config();
     const Result<Answer> answer = verb.run(call_);

@@ -77,6 +77,9 @@ Task<Result<void>> JobRunner::run_step(Track& track, const ProgramStep& step, Ca
     }
     // A branch that fails does not cut off a neighbour's sink, which would have to deliver again.
     Cancel& parent = step.config->sink && track.whole ? *track.whole : cancel;
+    // A filter that has its own time runs by itself: those before it have theirs.
+    const bool alone = step.step->is_filter() && step.config->timeout > Duration(0);
+    if (alone && !track.pending.empty()) MUSHER_CO_DO(co_await materialize(track, parent));
     Cancel limited(parent);
     const Deadline deadline(around_.loop.timers(), limited, step.config->timeout);
     if (!track.pending.empty() && step.reads_results) {
@@ -116,7 +119,6 @@ Task<Result<void>> JobRunner::run_leaf(Track& track, const ProgramStep& step, Ca
         MUSHER_CO_TRY(std::unique_ptr<Filter> filter, step.step->filter(options));
         Track::Pending pending{&step, std::move(filter)};
         track.pending.push_back(std::move(pending));
-        // What has its own time runs by itself.
         if (step.config->timeout > Duration(0)) co_return co_await materialize(track, cancel);
         co_return Result<void>();
     }

@@ -151,6 +151,24 @@ TEST(Fusing, NothingIsDoneOutsideBeforeTheBodyIsProved) {
     test::on_loop(spoilt, files);
 }
 
+Task<void> too_slow(Loop& loop, Files& files) {
+    Workshop shop(loop);
+    shop.config().limits.attempts = 1;
+    shop.around().scratch_root = files.dir / "scratch";
+    shop.real(entry("checksum"), "{}");
+    shop.real(entry("xz_compress"), "{ level: 9, threads: 1 }");
+    shop.config().steps.back().timeout = milliseconds(1);
+    shop.real(entry("directory"), "to: " + files.dir / "out", true);
+    const Outcome outcome = co_await run_job(loop, shop, files.body);
+    EXPECT_EQ(outcome_name(outcome), "dead");
+    EXPECT_EQ(shop.ended.at(0).error.code, Errc::timeout);
+    EXPECT_EQ(shop.ended.at(0).report["error"]["step"], "xz_compress");
+}
+TEST(Fusing, AFilterHasItsOwnTime) {
+    Files files;
+    test::on_loop(too_slow, files);
+}
+
 Task<void> blames_the_filter(Loop& loop, Files& files) {
     Workshop shop(loop);
     shop.real(entry("unseal"), files.seal());
