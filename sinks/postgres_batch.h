@@ -25,7 +25,7 @@ PostgresStatement insert_of(const std::vector<const PostgresRow*>& rows);
 
 /// While a statement is under way, rows gather; then they go together, in the order they came.
 /// Each caller gets its own answer: a row that the server refuses takes no other with it. Two of
-/// the same key never share a statement. Loop thread only.
+/// the same key never share a statement, and one without a key goes by itself. Loop thread only.
 class PostgresBatch {
   public:
     /// A request of `cancel` takes the row back, unless it came too late: then it was written.

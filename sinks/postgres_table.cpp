@@ -104,8 +104,9 @@ const Spec& postgres_table_spec() {
         "a row: a job that is delivered twice, after a crash between the commit and the receipt, "
         "then leaves two.\n\n"
         "A list or a map is written as JSON, for columns of json or jsonb. Names are taken as they "
-        "are, capitals too. While a statement is under way, the rows of other jobs gather and go "
-        "together in the next one, up to 256; each job gets its own answer.",
+        "are, capitals too. While a statement is under way, the rows of other jobs with a "
+        "`conflict` gather and go together in the next one, up to 256; each job gets its own "
+        "answer.",
         {
             {.name = "connection",
              .type = OptionType::connection,
