@@ -223,8 +223,8 @@ class PackageTest(unittest.TestCase):
             self.feeds_secrets()
             self.hides_nothing()
             self.names_what_the_user_may_not_do()
-            self.rolls_back()
             self.is_restarted_when_stuck()
+            self.rolls_back()
             self.is_upgraded_and_removed()
         except BaseException:
             print(self.debian.inside("journalctl", "--no-pager", "-n", "60"))
