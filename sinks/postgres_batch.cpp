@@ -110,8 +110,7 @@ std::vector<PostgresBatch::Entry*> PostgresBatch::take() {
     for (auto at = waiting_.begin(); at != waiting_.end();) {
         Entry* const one = *at;
         // What has the same key waits, and keeps its place.
-        const bool same_key = !one->row.key.empty() && keys.contains(one->row.key);
-        if (same_key || !one->goes_with(first)) {
+        if (keys.contains(one->row.key) || !one->goes_with(first)) {
             ++at;
             continue;
         }

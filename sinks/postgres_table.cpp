@@ -48,18 +48,16 @@ class PostgresTable final : public Step {
     /// and rights.
     Task<Faults> probe(const StepProbe& on, const Options& options) override {
         Faults faults;
-        const Result<PostgresTarget> target = connection_target<PostgresTarget>(
-            on.connections, options.text("connection"), "postgres");
-        if (!target) co_return faults;
-        const Result<std::unique_ptr<PostgresLink>> link =
-            co_await PostgresLink::dial(on.loop, *target, on.cancel);
+        const std::unique_ptr<PostgresLink> link =
+            co_await dial_probed<PostgresLink, PostgresTarget>(on, options.text("connection"),
+                                                               "postgres");
         if (!link) co_return faults;
         const Json& columns = options.json("row");
         const PostgresRow row(options.text("table"), columns, options.list("conflict"));
         PostgresStatement plan = insert_of({&row});
         plan.sql = "EXPLAIN " + plan.sql;
         for (PostgresParam& value : plan.params) value.reset();
-        const Result<PostgresResult> planned = co_await (*link)->query(std::move(plan), on.cancel);
+        const Result<PostgresResult> planned = co_await link->query(std::move(plan), on.cancel);
         if (!planned) faults.push_back(placed(planned.error(), columns));
         co_return faults;
     }

@@ -290,6 +290,20 @@ std::string where_is(const HotfolderRules& current, const Event& event, musher::
     return "";
 }
 
+namespace {
+/// A claim that leaves at this moment may take the empty folder with it.
+Result<void> move_into_work(const std::string& from, const std::string& file) {
+    for (int tries = 0;; ++tries) {
+        MUSHER_DO(make_folders(folder_of(file)));
+        Result<std::string> moved =
+            std::move(move_files({Move{from, file, Collision::fail}}).front());
+        if (moved) return {};
+        const bool left = moved.error().code == Errc::not_found && exists(from);
+        if (!left || tries == kMostNumbers) return fail(std::move(moved).error());
+    }
+}
+}  // namespace
+
 Result<void> bring_back(const HotfolderRules& current, const std::string& job,
                         const std::string& file) {
     const HotfolderRules rules = rules_at(current, folder_of_claim(file, current.folder));
@@ -300,12 +314,7 @@ Result<void> bring_back(const HotfolderRules& current, const std::string& job,
         if (reported_job(from) != job) continue;
         const bool there = exists(from);
         if (exists(file) == there) break;  // both: a copy that was cut short; neither: lost
-        if (there) {
-            MUSHER_DO(make_folders(folder_of(file)));
-            const std::vector<Result<std::string>> moved =
-                move_files({Move{from, file, Collision::fail}});
-            if (!moved.front()) return fail(moved.front().error());
-        }
+        if (there) MUSHER_DO(move_into_work(from, file));
         // kill -9 before this line: the next call finds the file back and its report left behind.
         ::unlink((folder_of(from) + "/" + report_name(name)).c_str());
         return {};

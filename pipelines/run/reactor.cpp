@@ -260,6 +260,8 @@ Task<Result<void>> Reactor::run(Cancel& stop, Hooks hooks) {
         for (const auto& [connection, server] : state.named_servers) server->subscribe(on_wake);
         state.pipelines.start(stop, kGrace);
         state.scope.spawn("edits", state.follow_edits(stop));
+        CancelHook looks;
+        looks.attach(stop, [&state] { state.no_more_looks.request(); });
         state.start_ticking();
         state.look_for_orphans();
         hooks.ready();

@@ -48,13 +48,11 @@ class Sql final : public Step {
     }
     Task<Faults> probe(const StepProbe& on, const Options& options) override {
         Faults faults;
-        const Result<PostgresTarget> target = connection_target<PostgresTarget>(
-            on.connections, options.text("connection"), "postgres");
-        if (!target) co_return faults;
-        const Result<std::unique_ptr<PostgresLink>> link =
-            co_await PostgresLink::dial(on.loop, *target, on.cancel);
+        const std::unique_ptr<PostgresLink> link =
+            co_await dial_probed<PostgresLink, PostgresTarget>(on, options.text("connection"),
+                                                               "postgres");
         if (!link) co_return faults;
-        const Result<void> read = co_await (*link)->parse(options.text("query"), on.cancel);
+        const Result<void> read = co_await link->parse(options.text("query"), on.cancel);
         if (!read) faults.push_back(Error(read.error()).within("`query`"));
         co_return faults;
     }
