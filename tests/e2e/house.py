@@ -87,10 +87,10 @@ class Redis:
 
 
 class House:
-    """`pipelines`: name → YAML text, in which {house} is the temporary folder."""
+    """`pipelines`: name → YAML text, in which {house} is the temporary folder, made in `root`."""
 
-    def __init__(self, pipelines, extra="", keep=False, user=None):
-        self.path = tempfile.mkdtemp(prefix="musher-e2e-", dir="/tmp")
+    def __init__(self, pipelines, extra="", keep=False, user=None, root="/tmp"):
+        self.path = tempfile.mkdtemp(prefix="musher-e2e-", dir=root)
         self.process = None
         self.keep = keep
         self.user = user
