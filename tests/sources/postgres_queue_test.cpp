@@ -17,6 +17,9 @@ Task<void> shares(Loop& loop, Table& table) {
     Life two(loop, table, "two");
     std::map<std::string, int> seen;
     std::size_t by_two = 0;
+    // Whoever is first fills its room and waits for the other.
+    const auto both = [&] { return one.out().size() > 0 && two.out().size() > 0; };
+    EXPECT_TRUE(co_await test::eventually(loop, both));
     while (seen.size() < 2000) {
         const auto some = [&] { return one.out().size() + two.out().size() > 0; };
         const bool came = co_await test::eventually(loop, some);

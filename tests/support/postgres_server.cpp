@@ -104,7 +104,10 @@ PostgresServer::PostgresServer(PostgresSettings settings)
     start();
 }
 
-PostgresServer::~PostgresServer() { kill(); }
+PostgresServer::~PostgresServer() {
+    // Immediate: it waits for nobody, and unlike a killed server leaves no shared memory behind.
+    end(SIGQUIT);
+}
 
 void PostgresServer::write_settings() {
     const std::string path = *dir_ / "data/postgresql.conf";
@@ -178,9 +181,12 @@ bool PostgresServer::try_start() {
     return false;
 }
 
-void PostgresServer::stop() {
+void PostgresServer::stop() { end(SIGINT); }
+
+void PostgresServer::end(int signal) {
     if (pid_ <= 0) return;
-    ::kill(pid_, SIGINT);
+    ::kill(pid_, signal);
+    ::kill(pid_, SIGCONT);
     wait_for(std::exchange(pid_, -1));
 }
 

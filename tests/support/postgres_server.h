@@ -55,6 +55,7 @@ class PostgresServer {
     void write_settings();
     void make_certificates() const;
     bool try_start();
+    void end(int signal);
 
     PostgresSettings settings_;
     std::unique_ptr<TempDir> dir_;
