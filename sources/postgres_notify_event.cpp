@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
@@ -30,6 +31,11 @@ Result<Json> read_payload(const std::string& text, bool json) {
     if (is_utf8(text)) return Json(text);
     return fail(Errc::corrupt, "not UTF-8");
 }
+
+/// From 2^53 on, a number that is no 64-bit integer may stand for several.
+bool is_blurred(const Json& id) {
+    return id.is_number_float() && std::abs(id.get<double>()) >= 0x1p53;
+}
 }  // namespace
 
 Event Reading::event_of(Json payload, std::string channel, int pid) const {
@@ -48,7 +54,7 @@ Event Reading::event_of(Json payload, std::string channel, int pid) const {
 std::string Reading::id_of(const Json& payload) const {
     if (!by_id || !payload.is_object()) return {};
     const auto id = payload.find("id");
-    if (id == payload.end() || id->is_null()) return {};
+    if (id == payload.end() || id->is_null() || is_blurred(*id)) return {};
     const std::string text = id->is_string() ? id->get<std::string>() : to_line(*id);
     return uuid_of(fmt::format("postgres_notify {} id {}", pipeline, text));
 }

@@ -14,7 +14,8 @@ constexpr std::string_view kPrefix = "musher_notify_";
 constexpr std::string_view kQuote = "$musher$";
 
 /// One trigger call for each statement, also for COPY; one notification for each row. Equal ones of
-/// one transaction would be sent once: the key makes them differ.
+/// one transaction would be sent once: the key makes them differ. A key goes out as a row tells of
+/// it, else one row has two ids: JSON would cut a long numeric short, and writes times otherwise.
 constexpr std::string_view kScript =
     R"(-- Each row inserted into {table} tells musher: {{"id": …, "op": "INSERT", "table": …}}.
 -- Run it with psql as the owner of the table; once more does no harm. The pipeline's source:
@@ -36,7 +37,11 @@ CREATE OR REPLACE FUNCTION {function}()
     RETURNS trigger LANGUAGE plpgsql AS {quote}
 BEGIN
     PERFORM pg_catalog.pg_notify({bare}, pg_catalog.json_build_object(
-        'id', added.{key}, 'op', TG_OP, 'table', TG_TABLE_NAME)::text)
+        'id', CASE WHEN pg_catalog.pg_typeof(added.{key})
+                        IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+                   THEN pg_catalog.to_json(added.{key})
+                   ELSE pg_catalog.to_json(added.{key}::text) END,
+        'op', TG_OP, 'table', TG_TABLE_NAME)::text)
     FROM musher_added AS added;
     RETURN NULL;
 END

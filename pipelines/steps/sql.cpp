@@ -1,6 +1,9 @@
 #include "pipelines/steps/sql.h"
 
+#include <fmt/format.h>
+
 #include "reactor/base/limits.h"
+#include "reactor/base/text.h"
 #include "reactor/component/shared_client.h"
 #include "reactor/drivers/postgres.h"
 #include "reactor/drivers/postgres_json.h"
@@ -52,8 +55,14 @@ class Sql final : public Step {
             co_await dial_probed<PostgresLink, PostgresTarget>(on, options.text("connection"),
                                                                "postgres");
         if (!link) co_return faults;
-        const Result<void> read = co_await link->parse(options.text("query"), on.cancel);
-        if (!read) faults.push_back(Error(read.error()).within("`query`"));
+        const Result<int> wanted = co_await link->parse(options.text("query"), on.cancel);
+        if (!wanted) {
+            faults.push_back(Error(wanted.error()).within("`query`"));
+        } else if (const Json& params = options.json("params");
+                   params.is_array() && params.size() != static_cast<std::size_t>(*wanted)) {
+            faults.emplace_back(Errc::usage, fmt::format("`params` has {}, and `query` wants {}",
+                                                         counted(params.size(), "value"), *wanted));
+        }
         co_return faults;
     }
     bool uses_body() const override { return false; }

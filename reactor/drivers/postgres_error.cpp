@@ -15,6 +15,7 @@ struct Row {
 };
 constexpr std::string_view kLogin = "check user, password and the server's pg_hba.conf";
 constexpr std::array kRows = {
+    Row{"08P01", Errc::usage, "give one value for each of $1, $2, … of the statement"},
     Row{"08", Errc::unavailable, ""},
     Row{"0A", Errc::usage, ""},
     Row{"22", Errc::usage, ""},  // this value, however often it is tried

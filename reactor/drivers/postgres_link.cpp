@@ -136,14 +136,19 @@ Task<Result<PostgresResult>> PostgresLink::each_row(PostgresStatement statement,
     co_return co_await exchange.finish(on_row);
 }
 
-Task<Result<void>> PostgresLink::parse(std::string sql, Cancel& cancel) {
+Task<Result<int>> PostgresLink::parse(std::string sql, Cancel& cancel) {
     if (cancel.requested()) co_return fail(cancel.error());
     if (broken()) co_return fail(why());
     MUSHER_CO_DO(check_text(sql));
+    {
+        PostgresExchange exchange(wire_, cancel);
+        MUSHER_CO_DO(sent(PQsendPrepare(wire_.conn(), "", sql.c_str(), 0, nullptr)));
+        MUSHER_CO_DO(co_await exchange.finish());
+    }
     PostgresExchange exchange(wire_, cancel);
-    MUSHER_CO_DO(sent(PQsendPrepare(wire_.conn(), "", sql.c_str(), 0, nullptr)));
-    MUSHER_CO_DO(co_await exchange.finish());
-    co_return Result<void>();
+    MUSHER_CO_DO(sent(PQsendDescribePrepared(wire_.conn(), "")));
+    MUSHER_CO_TRY(const PostgresResult told, co_await exchange.finish());
+    co_return PQnparams(told.raw());
 }
 
 Task<Result<PostgresResult>> PostgresLink::script(std::string sql, Cancel& cancel) {

@@ -39,8 +39,9 @@ class PostgresLink {
     /// The results in order; the first failure says which statement it was.
     Task<Result<std::vector<PostgresResult>>> batch(std::vector<PostgresStatement> statements,
                                                     Cancel& cancel);
-    /// The server reads it and finds its tables and columns, and does nothing.
-    Task<Result<void>> parse(std::string sql, Cancel& cancel);
+    /// The server reads it and finds its tables and columns, and does nothing. How many values it
+    /// wants: the highest of $1, $2, …
+    Task<Result<int>> parse(std::string sql, Cancel& cancel);
     /// Statements with semicolons between; the last one's result. No parameters.
     Task<Result<PostgresResult>> script(std::string sql, Cancel& cancel);
     /// COMMIT that fails (`conflict`) where PostgreSQL would quietly roll back.

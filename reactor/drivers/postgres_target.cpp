@@ -45,6 +45,10 @@ bool is_port(const std::string& text) {
     return text.empty() || (bad == std::errc() && stop == end && value > 0 && value <= 65535);
 }
 
+/// In user:pass@word@host libpq takes the password's end for the host. An @ in front is an abstract
+/// socket.
+bool is_host(const std::string& text) { return text.find('@', 1) == std::string::npos; }
+
 /// "a,,b" → {a, "", b}; "" → {}.
 std::vector<std::string> split(const std::string& text) {
     std::vector<std::string> parts;
@@ -64,6 +68,7 @@ Result<std::vector<PostgresServer>> take_servers(std::map<std::string, std::stri
     const std::vector<std::string> addresses = split(take(settings, "hostaddr"));
     const std::vector<std::string> ports = split(take(settings, "port"));
     if (!std::all_of(ports.begin(), ports.end(), is_port)) return no_url();
+    if (!std::all_of(hosts.begin(), hosts.end(), is_host)) return no_url();
     const std::size_t count = std::max<std::size_t>({1, hosts.size(), addresses.size()});
     const auto fits = [&](const std::vector<std::string>& list) {
         return list.empty() || list.size() == count;

@@ -168,6 +168,11 @@ class LiveCheckTest(unittest.TestCase):
             self.assertRegex(told, r"pipelines/p\.yml:" + place + what)
         self.assertRegex(told, r"\n +\S.* nmae: event\.name.*\n +\^")
         self.assertEqual(database.psql("SELECT count(*) FROM files").stdout, "0\n")
+        self.house.write_pipeline("p", pipeline(
+            sql("SELECT $1::int"), sql("SELECT 1, params: [ job.id ]"), row(), row(),
+            sql("SELECT $1::int, params: [1, 2]"), row(), row()))
+        self.assertEqual(self.problems(), [(line, "refused", "error") for line in (4, 5, 8)])
+        self.assertRegex(self.check(1).stderr, "8:.*`params` has 2 values, and `query` wants 1")
         database.kill()
         self.assertEqual(self.problems(), [(4, "connection_away", "error")])
 

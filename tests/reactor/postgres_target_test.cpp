@@ -58,7 +58,8 @@ TEST(PostgresTarget, NeverRepeatsWhatItCannotRead) {
     // libpq's own messages quote what they do not understand.
     for (const std::string text :
          {"postgresql://u:hush/x@h/d", "password=hush hush", "postgresql://u:hush@[h/d",
-          "host=h hush", "postgresql://u:hush@h:x1/d?hush=1", "hush", "postgresql://u:%zzhush@h"}) {
+          "host=h hush", "postgresql://u:a@hush@h/d", "postgresql://u:hush@h:x1/d?hush=1", "hush",
+          "postgresql://u:%zzhush@h"}) {
         const auto target = PostgresTarget::from_url(text);
         ASSERT_FALSE(target.has_value()) << text;
         EXPECT_EQ(target.error().code, Errc::usage);
@@ -68,13 +69,14 @@ TEST(PostgresTarget, NeverRepeatsWhatItCannotRead) {
 
 TEST(PostgresError, SortsStates) {
     const std::pair<const char*, Errc> kRows[] = {
-        {"08006", Errc::unavailable}, {"57P01", Errc::unavailable}, {"57P03", Errc::unavailable},
-        {"53300", Errc::unavailable}, {"53100", Errc::full},        {"28P01", Errc::denied},
-        {"42501", Errc::denied},      {"23505", Errc::conflict},    {"23502", Errc::conflict},
-        {"57014", Errc::timeout},     {"40001", Errc::conflict},    {"40P01", Errc::conflict},
-        {"22P02", Errc::usage},       {"42601", Errc::usage},       {"42P01", Errc::not_found},
-        {"25006", Errc::unavailable}, {"25P02", Errc::failed},      {"P0001", Errc::failed},
-        {"55P03", Errc::timeout},     {"XX000", Errc::failed},      {"", Errc::failed},
+        {"08P01", Errc::usage},       {"08006", Errc::unavailable}, {"57P01", Errc::unavailable},
+        {"57P03", Errc::unavailable}, {"53300", Errc::unavailable}, {"53100", Errc::full},
+        {"28P01", Errc::denied},      {"42501", Errc::denied},      {"23505", Errc::conflict},
+        {"23502", Errc::conflict},    {"57014", Errc::timeout},     {"40001", Errc::conflict},
+        {"40P01", Errc::conflict},    {"22P02", Errc::usage},       {"42601", Errc::usage},
+        {"42P01", Errc::not_found},   {"25006", Errc::unavailable}, {"25P02", Errc::failed},
+        {"P0001", Errc::failed},      {"55P03", Errc::timeout},     {"XX000", Errc::failed},
+        {"", Errc::failed},
     };
     for (const auto& [state, code] : kRows) {
         EXPECT_EQ(errc_from_sqlstate(state), code) << state;

@@ -87,6 +87,8 @@ TEST(PostgresNotifyEvent, IsKnownByItsIdWhereThereIsACatchUp) {
     EXPECT_EQ(id(R"({"id": [1, "a"]})"), id(R"({"id": [1,"a"]})"));
     EXPECT_NE(id(R"({"id": 7})"), id(R"({"id": 8})"));
     EXPECT_NE(id(R"({"id": null})"), id(R"({"id": null})")) << "an event for each";
+    EXPECT_NE(id(R"({"id": 123456789012345678901})"), id(R"({"id": 123456789012345678902})"));
+    EXPECT_EQ(id(R"({"id": 18446744073709551615})"), id(R"({"id": "18446744073709551615"})"));
     EXPECT_NE(id("{}"), id("{}"));
     EXPECT_NE(id("7"), id("7"));
     EXPECT_TRUE(is_uuid(id(R"({"id": 7})")));

@@ -231,5 +231,34 @@ TEST(PostgresNotify, PrintsATriggerThatWorks) {
     test::on_loop(by_trigger, server);
 }
 
+Task<void> by_odd_key(Loop& loop, PostgresServer& server) {
+    const std::vector<std::pair<std::string, std::string>> keys = {
+        {"numeric(12,2)", "7"},
+        {"numeric(30,2)", "123456789012345678901"},
+        {"timestamptz", "2026-01-02T03:04:05Z"},
+        {"date", "2026-01-02"},
+        {"bytea", "\\xff00"},
+        {"bigint", "9223372036854775807"},
+        {"boolean", "true"},
+        {"uuid", "{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}"}};
+    for (const auto& [type, value] : keys) {
+        server.exec("DROP TABLE IF EXISTS odd; CREATE TABLE odd (id " + type + " PRIMARY KEY)");
+        server.exec(postgres_notify_sql("odd", "id").value());
+        Life life(loop, server, "channels: odd, catch_up: SELECT id FROM odd");
+        co_await life.until_listening();
+        server.exec("INSERT INTO odd VALUES ('" + value + "')");
+        const std::string told = (co_await life.take(1)).at(0);
+        co_await life.stop();
+        Life after(loop, server, "channels: odd, catch_up: SELECT id FROM odd");
+        const std::string row = (co_await after.take(1)).at(0);
+        EXPECT_EQ(life.events[told].id, after.events[row].id) << type << told << row;
+        co_await after.stop();
+    }
+}
+TEST(PostgresNotify, KnowsARowByItsKeyOfAnyType) {
+    PostgresServer server;
+    test::on_loop(by_odd_key, server);
+}
+
 }  // namespace
 }  // namespace musher

@@ -84,6 +84,8 @@ Task<void> faults(Loop& loop, PostgresServer& server) {
     co_await expect_error(bench, shop + "SELECT 1, params: \"${event.size}\" }", Errc::usage,
                           "`params` is no list");
     co_await expect_error(bench, shop + "\"SELECT 1; SELECT 2\" }", Errc::usage, "42601");
+    co_await expect_error(bench, shop + "\"SELECT $1::int\", params: [1, 2] }", Errc::usage,
+                          "08P01");
     const Json still = co_await bench.receipt(shop + "SELECT 1 AS one, mode: one }");
     EXPECT_EQ(still["row"]["one"], 1);
     co_await bench.close();
