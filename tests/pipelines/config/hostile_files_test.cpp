@@ -53,12 +53,11 @@ std::vector<Hostile> hostile_files() {
         {"many keys", kHead + count(45'000, "key{}: 1\n") + kSteps, "too_many"},
         {"many keys in one line", "{" + count(45'000, "key{}: 1, ") + "}", "too_many"},
         {"one long key", kHead + std::string(1'000, 'k') + ": 1\n" + kSteps, "unknown_key"},
-        {"many steps", kHead + std::string("steps:\n") + repeat(20'000, "  - log: x\n"), "",
-         "slow_expressions"},
+        {"many steps", kHead + std::string("steps:\n") + repeat(20'000, "  - log: x\n"), ""},
         {"many loops",
          kHead + std::string("steps:\n") +
              repeat(4'000, "  - for_each: { in: '{}', steps: [ log: x ] }\n"),
-         "", "slow_expressions"},
+         ""},
         {"many wrong steps", kHead + std::string("steps:\n") + repeat(30'000, "  - lgo: x\n"),
          "too_many"},
         {"endless loops",
@@ -101,7 +100,7 @@ TEST(HostileFiles, AreCheckedInATrice) {
             EXPECT_TRUE(codes.contains(hostile.code) || codes.contains(hostile.or_code))
                 << checked.said.substr(0, 500);
         } else {
-            codes.erase(hostile.or_code);
+            codes.erase("slow_expressions");  // a warning where a sanitizer watches
             EXPECT_TRUE(codes.empty()) << checked.said.substr(0, 500);
         }
     }
