@@ -128,31 +128,31 @@ const std::vector<Api::Route>& Api::routes() {
     return kRoutes;
 }
 
-Result<void> Api::known_host(const ServerRequest& request) const {
-    const DaemonConfig& config = reactor_.daemon();
+Result<void> Api::known_host(const ServerRequest& request) {
     // Where other hosts ask, by whatever name, the token keeps strangers out; see may_ask().
-    if (request.local || config.http_open) return {};
+    if (request.local || request.open) return {};
     // A page of another site that resolves its name to us still sends that name.
     const std::string host = without_port(request.host);
     const bool known = same_letters(host, "localhost") || host == "127.0.0.1" || host == "[::1]" ||
-                       same_letters(host, without_port(config.http_listen));
+                       same_letters(host, without_port(request.at));
     if (known) return {};
     return fail(Errc::denied, "the Host '" + host + "' is not ours");
 }
 
 /// Changes want the token; where other hosts can ask, all does but a load balancer's question.
 Result<void> Api::may_ask(const Route& route, const ServerRequest& request) const {
-    const DaemonConfig& config = reactor_.daemon();
     const bool changes = route.method != "GET";
-    const bool free = !changes && (!config.http_open || route.answer == &Api::health);
+    const bool free = !changes && (!request.open || route.answer == &Api::health);
     if (request.local || free) return {};
-    if (config.http_token.empty()) {
+    const std::string& set = reactor_.daemon().http_token;
+    const std::string& token = set.empty() ? request.old_token : set;
+    if (token.empty()) {
         return fail(Errc::denied,
                     changes ? "changes over TCP need a token, and none is set"
                             : "other hosts can ask here, and no token is set",
                     "set http.token in musher.yml, or use the control socket");
     }
-    if (!same(bearer_token(request.authorization), config.http_token)) {
+    if (!same(bearer_token(request.authorization), token)) {
         return fail(Errc::denied, "the token is missing or wrong",
                     "send Authorization: Bearer TOKEN");
     }

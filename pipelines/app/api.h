@@ -32,7 +32,7 @@ class Api {
     static const std::vector<Route>& routes();
     Reply answer(const Route& route, const Call& call, Cancel& cancel);
     Task<ServerReply> respond(const ServerRequest& request, Cancel& cancel);
-    Result<void> known_host(const ServerRequest& request) const;
+    static Result<void> known_host(const ServerRequest& request);
     Result<void> may_ask(const Route& route, const ServerRequest& request) const;
 
     // api_answers.cpp

@@ -23,6 +23,9 @@ struct ServerRequest {
     std::map<std::string, std::string> query;
     std::string body;
     bool local = false;     // over the control socket: whoever may open it may do anything
+    std::string at;         // host:port where it came in, unless local
+    bool open = false;      // other hosts can reach that
+    std::string old_token;  // counts there while musher.yml has none
     std::string host;       // Host header
     std::string authorization;
     std::string last_event_id;

@@ -74,6 +74,13 @@ constexpr Duration kLongestStop = std::chrono::seconds(50);
     ::_exit(info(Errc::timeout).exit_code);
 }
 
+/// http.listen, and whether other hosts can reach it.
+struct Address {
+    std::string text;
+    bool open = false;
+    bool operator==(const Address&) const = default;
+};
+
 /// The control socket, and the same API at http.listen where that is set.
 class Servers {
   public:
@@ -81,11 +88,13 @@ class Servers {
 
     Result<void> open(const DaemonConfig& config) {
         MUSHER_TRY(Fd local, listen_unix(config.state + "/control.sock"));
-        MUSHER_TRY(local_, start(std::move(local), true));
-        return listen(config.http_listen);
+        MUSHER_TRY(local_, start(std::move(local), true, {}));
+        return listen(Address{config.http_listen, config.http_open});
     }
-    /// Listens at `to` alone, one move after the other.
-    Task<void> follow(std::string to) {
+    /// Listens at `to` alone, one move after the other. Where it stays, what guards it stays too:
+    /// `old_token`, that of before the edit, counts until a move succeeds.
+    Task<void> follow(Address to, std::string old_token) {
+        if (!old_token.empty()) old_token_ = std::move(old_token);
         wanted_ = std::move(to);
         if (std::exchange(moving_, true)) co_return;
         do {
@@ -93,6 +102,7 @@ class Servers {
             co_await move(to);
         } while (to != wanted_);
         moving_ = false;
+        if (trouble_.empty()) old_token_.clear();
     }
     /// Why it does not listen where it was told to the last time; empty: it does.
     const std::string& trouble() const { return trouble_; }
@@ -103,7 +113,7 @@ class Servers {
 
   private:
     /// On error it listens where it did, if it still can.
-    Task<void> move(std::string to) {
+    Task<void> move(Address to) {
         trouble_.clear();
         if (to == listens_) co_return;
         std::unique_ptr<ControlServer> old = std::move(remote_);
@@ -113,30 +123,34 @@ class Servers {
             co_await old->stop();
             old.reset();
             moved = listen(to);
-            if (!moved) static_cast<void>(listen(std::string(listens_)).has_value());
+            if (!moved && !listen(Address(listens_))) listens_ = Address();
         }
         if (!moved) {
             trouble_ = moved.error().text();
             if (old) remote_ = std::move(old);
-            log::error(
-                "http.not_moved",
-                Json{{"to", to}, {"reason", moved.error().text()}, {"hint", moved.error().hint}});
+            log::error("http.not_moved", Json{{"to", to.text},
+                                              {"reason", moved.error().text()},
+                                              {"hint", moved.error().hint}});
             co_return;
         }
-        log::info("http.moved", Json{{"to", to}});
+        log::info("http.moved", Json{{"to", to.text}});
         if (old) co_await old->stop();
     }
-    Result<std::unique_ptr<ControlServer>> start(Fd listening, bool local) {
+    Result<std::unique_ptr<ControlServer>> start(Fd listening, bool local, const Address& at) {
+        // musher.yml may name another address by now.
         return ControlServer::start(loop_, std::move(listening), local,
-                                    [this](ServerRequest request, Cancel& cancel) {
+                                    [this, at](ServerRequest request, Cancel& cancel) {
+                                        request.at = at.text;
+                                        request.open = at.open;
+                                        request.old_token = old_token_;
                                         return api_.handle(std::move(request), cancel);
                                     });
     }
-    Result<void> listen(const std::string& at) {
-        if (!at.empty()) {
-            MUSHER_TRY(const HostPort where, HostPort::parse(at, 8470));
+    Result<void> listen(const Address& at) {
+        if (!at.text.empty()) {
+            MUSHER_TRY(const HostPort where, HostPort::parse(at.text, 8470));
             MUSHER_TRY(Fd remote, listen_tcp(where.host, where.port));
-            MUSHER_TRY(remote_, start(std::move(remote), false));
+            MUSHER_TRY(remote_, start(std::move(remote), false, at));
         }
         listens_ = at;
         return {};
@@ -145,8 +159,9 @@ class Servers {
     Loop& loop_;
     Api& api_;
     std::unique_ptr<ControlServer> local_, remote_;
-    std::string listens_;
-    std::string wanted_;
+    Address listens_;
+    Address wanted_;
+    std::string old_token_;
     std::string trouble_;
     bool moving_ = false;
 };
@@ -161,9 +176,10 @@ std::string reopen_log(const DaemonConfig& config) {
     return opened.error().text();
 }
 
-Task<void> take_settings(Reactor& reactor, Servers& servers) {
+Task<void> take_settings(Reactor& reactor, Servers& servers, std::string old_token) {
     reactor.applied("log", reopen_log(reactor.daemon()));
-    co_await servers.follow(reactor.daemon().http_listen);
+    Address to{reactor.daemon().http_listen, reactor.daemon().http_open};
+    co_await servers.follow(std::move(to), std::move(old_token));
     reactor.applied("http.listen", servers.trouble());
 }
 
@@ -209,7 +225,9 @@ Task<void> serve(Loop& loop, Configuration configuration, Error& error) {
                                        {"http", reactor.daemon().http_listen}});
         sd_notify(0, "READY=1");
     };
-    hooks.settings = [&] { moves.spawn("settings", take_settings(reactor, servers)); };
+    hooks.settings = [&](const DaemonConfig& before) {
+        moves.spawn("settings", take_settings(reactor, servers, before.http_token));
+    };
     hooks.leaving = [&] { return leave(moves, servers); };
     const Result<void> ended = co_await reactor.run(stop, std::move(hooks));
     if (sentry) co_await sentry->close();

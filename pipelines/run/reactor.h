@@ -31,7 +31,8 @@ class Reactor {
     struct Hooks {
         std::function<void()> ready;          // all sources were started
         std::function<Task<void>()> leaving;  // all work has ended; what people ask about is there
-        std::function<void()> settings;       // musher.yml was edited: daemon() says how
+        /// musher.yml was edited: daemon() says how.
+        std::function<void(const DaemonConfig& before)> settings;
     };
     /// Locks the state directory, starts the embedded Redis where there is one, then every
     /// pipeline, and follows edits of the configuration's files. Returns after `stop` when

@@ -268,7 +268,7 @@ void Reactor::State::take_settings(DaemonConfig next, bool some_refused) {
     next.timezone = now.timezone;
     next.sentry_dsn = now.sentry_dsn;
     next.sentry_level = now.sentry_level;
-    now = std::move(next);
+    const DaemonConfig before = std::exchange(now, std::move(next));
     around.environment = now.environment;
     around.vars = now.vars;
     pool.keep(now.connections);
@@ -281,7 +281,7 @@ void Reactor::State::take_settings(DaemonConfig next, bool some_refused) {
     if (rewritten) log::info("config.edited", Json{{"file", now.shown}});
     if (rewritten || std::exchange(reload_settings, false)) {
         show_stories();
-        settings_changed();
+        settings_changed(before);
     }
 }
 

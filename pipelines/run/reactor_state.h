@@ -106,7 +106,7 @@ struct Reactor::State {
     std::set<std::string> unapplied;         // settings of musher.yml that a restart takes over
     std::map<std::string, std::string> failed;  // … that could not be taken over, and why
     std::set<std::string> probing;           // files whose probe does not come back
-    std::function<void()> settings_changed;
+    std::function<void(const DaemonConfig&)> settings_changed;
     Cancel no_more_looks;                    // at orphans, and connections that are down
     bool retrying = false;
     bool looking_for_orphans = false;

@@ -325,6 +325,51 @@ class EditsTest(unittest.TestCase):
         self.assertEqual(house.get("status")["restart_needed"], [])
         self.assertEqual(house.stop(), 0)
 
+    def test_an_address_that_stays_keeps_its_guard(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        house = House({"p": COPY.replace("OUT", "out")},
+                      f"http: {{ listen: '0.0.0.0:{port}', token: !file {{house}}/token }}\n")
+        self.addCleanup(house.__exit__, None)
+        house.folder("in")
+        with open(house / "token", "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write("s3cret\n")
+        house.start()
+
+        def ask(path, method="GET", **headers):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            try:
+                connection.request(method, path, headers=headers)
+                return connection.getresponse().status
+            except OSError:
+                return 0
+            finally:
+                connection.close()
+
+        def is_guarded():
+            for name in ("localhost", "127.0.0.1", "musher.example"):
+                for path in ("/api/v1/jobs", "/metrics"):
+                    self.assertEqual(ask(path, Host=name), 403, (name, path))
+                    self.assertEqual(ask(path, Host=name, Authorization="Bearer wrong1"), 403)
+                    self.assertEqual(ask(path, Host=name, Authorization="Bearer s3cret"), 200)
+                self.assertEqual(ask("/health", Host=name), 503, "it says what is wrong")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            to = f"127.0.0.1:{taken.getsockname()[1]}"
+            house.edit_settings(f"0.0.0.0:{port}", to)
+            until(lambda: "http.not_moved" in house.log())
+            is_guarded()
+            house.edit_settings(f", token: !file {house / 'token'}", "")
+            until(lambda: house.log().count("http.not_moved") == 2)
+            is_guarded()
+        house.edit_settings(to, f"127.0.0.1:{port}")
+        until(lambda: ask("/health", Host="localhost") == 200)
+        self.assertEqual(ask("/metrics", Host="localhost"), 200)
+        self.assertEqual(ask("/metrics", Host="musher.example"), 403)
+        pause = "/api/v1/pipelines/p/pause"
+        self.assertEqual(ask(pause, "POST", Authorization="Bearer s3cret"), 403, "it is gone now")
+        self.assertEqual(house.stop(), 0)
+
     def test_musher_yml_and_sighup(self):
         house = self.house({"p": COPY.replace("OUT", "${vars.where}")}, "vars: { where: out }\n")
 
