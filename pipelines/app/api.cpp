@@ -61,6 +61,13 @@ std::optional<std::string> match(std::string_view pattern, std::string_view path
     return std::string(word);
 }
 
+/// Whole words of the path only: /m is no prefix of /metrics.
+void drop_prefix(const std::string& prefix, std::string& path) {
+    if (!path.starts_with(prefix)) return;
+    const std::string_view rest = std::string_view(path).substr(prefix.size());
+    if (rest.empty() || rest.starts_with('/')) path.erase(0, prefix.size());
+}
+
 ServerReply refusal(int status, const Error& error) {
     ServerReply reply;
     reply.status = status;
@@ -160,10 +167,8 @@ Result<void> Api::may_ask(const Route& route, const ServerRequest& request) cons
 }
 
 Task<ServerReply> Api::handle(ServerRequest request, Cancel& cancel) {
-    const std::string& prefix = reactor_.daemon().http_path_prefix;
-    if (!prefix.empty() && request.path.rfind(prefix, 0) == 0) {
-        request.path = request.path.substr(prefix.size());
-    }
+    // No proxy stands before the control socket.
+    if (!request.local) drop_prefix(reactor_.daemon().http_path_prefix, request.path);
     if (const auto ours = known_host(request); !ours) {
         co_return refusal(status_of(ours.error().code), ours.error());
     }

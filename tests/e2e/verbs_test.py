@@ -294,6 +294,39 @@ class OpenTest(unittest.TestCase):
             self.assertEqual(house.stop(), 0)
 
 
+class BehindProxyTest(unittest.TestCase):
+    """A reverse proxy leaves http.path_prefix in front; the control socket knows nothing of it."""
+
+    def test_a_prefix_that_the_paths_of_the_api_begin_with(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        house = House({"p": PIPELINE}, f"http: {{ listen: '127.0.0.1:{port}', path_prefix: /x }}\n")
+        self.addCleanup(house.__exit__, None)
+        house.folder("in")
+        house.start()
+
+        def ask(path):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            self.addCleanup(connection.close)
+            connection.request("GET", path)
+            return connection.getresponse().status
+        before = "/x"
+        for prefix in ("/api", "/a", "/api/v1", "/m", "/h", "/musher"):
+            house.edit_settings(f"path_prefix: {before} ", f"path_prefix: {prefix} ")
+            until(lambda: ask(prefix + "/health") == 200)
+            for path in ("/metrics", "/api/v1", "/api/v1/status"):
+                self.assertEqual(ask(prefix + path), 200, (prefix, path))
+            for path in ("/metrics", "/health"):
+                self.assertEqual(ask(path), 200, (prefix, path))
+            self.assertEqual(ask(prefix), 404, prefix)
+            told = house.run("status")
+            self.assertEqual(told.returncode, 0, (prefix, told.stderr))
+            before = prefix
+        self.assertEqual(ask("/api/v1/status"), 200, "asked without the proxy")
+        self.assertEqual(house.stop(), 0)
+
+
 class RunningTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
