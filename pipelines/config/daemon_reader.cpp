@@ -1,5 +1,6 @@
 #include "pipelines/config/daemon_reader.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ class DaemonReader {
     void read_timezone(const Options& top);
     void read_queue(const Options& queue);
     void read_http(const Options& http);
+    void refuse_empty_token();
     void read_log(const Options& log);
     void read_history(const Options& history);
     void read_sentry(const Options& top);
@@ -142,6 +144,22 @@ bool is_loopback(const std::string& host) {
     return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
+bool is_address(const std::string& host) {
+    in6_addr address{};  // room for either
+    return host == "localhost" || ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+           ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+/// Nobody could send it: all that wants it would be denied.
+void DaemonReader::refuse_empty_token() {
+    const Value* http = root_.find("http");
+    const Value* token = http ? http->find("token") : nullptr;
+    if (!token || !token->secret || token->faulty) return;
+    if (token->text.find_first_not_of(" \t\r\n") != std::string::npos) return;
+    add_error(problems_, token->at, "empty_token", "`token` is empty",
+              "put a long random one into the file or variable that it names");
+}
+
 void DaemonReader::read_http(const Options& http) {
     config_.http_listen = http.text("listen");
     config_.http_token = http.text("token");
@@ -150,6 +168,7 @@ void DaemonReader::read_http(const Options& http) {
         add_error(problems_, place({"http", "users_file"}), "unsupported",
                   "`users_file` guards nothing in this version", "use `token`");
     }
+    refuse_empty_token();
     const std::string& prefix = config_.http_path_prefix;
     if (!prefix.empty() && (!prefix.starts_with('/') || prefix.ends_with('/'))) {
         add_error(problems_, place({"http", "path_prefix"}), "bad_path",
@@ -163,6 +182,12 @@ void DaemonReader::read_http(const Options& http) {
             problems_, at, "bad_address",
             listen ? fmt::format("`{}` has no port", config_.http_listen) : listen.error().message,
             "write host:port, such as 127.0.0.1:8470 or 0.0.0.0:8470");
+        return;
+    }
+    if (!is_address(listen->host)) {
+        add_error(problems_, at, "bad_address",
+                  fmt::format("`{}` is not an IP address", listen->host),
+                  "write an address of this host, such as 127.0.0.1:8470 or 0.0.0.0:8470");
         return;
     }
     config_.http_open = !is_loopback(listen->host);

@@ -166,6 +166,38 @@ TEST_F(CheckTest, DefaultsOfMusherYml) {
     EXPECT_TRUE(this->read("version: 1\nqueue: { appendfsync: everysec }\n").daemon.queue.embedded);
 }
 
+TEST_F(CheckTest, ListensWhereRunCan) {
+    ::setenv("MUSHER_TEST_SECRET", "hunter2", 1);
+    fs::create_directory(folder_ / "pipelines");
+    const auto codes = [&](const std::string& listen) {
+        const Configuration read = this->read("version: 1\nhttp: { listen: \"" + listen +
+                                              "\", token: !env MUSHER_TEST_SECRET }\n");
+        return read.problems.empty() ? "" : read.problems.front().code;
+    };
+    for (const char* good : {"127.0.0.1:80", "localhost:80", "0.0.0.0:80", "10.1.2.3:80", "[::]:80",
+                             "[::1]:80", "::1:8470", "[fe80::1]:80"}) {
+        EXPECT_EQ(codes(good), "") << good;
+    }
+    for (const char* bad : {"press.local:80", "127.1:80", "*:80", "0.0.0.256:80", "LOCALHOST:80",
+                            "127.0.0.1.example:80", "[fe80::1%eth0]:80", "[::g]:80"}) {
+        EXPECT_EQ(codes(bad), "bad_address") << bad;
+    }
+}
+
+TEST_F(CheckTest, AnEmptyTokenIsNone) {
+    fs::create_directory(folder_ / "pipelines");
+    for (const char* text : {"", "\n", " \t\n\n", "\r\n"}) {
+        write("token", text);
+        fs::permissions(folder_ / "token", fs::perms::owner_read | fs::perms::owner_write);
+        for (const char* listen : {"0.0.0.0:80", "127.0.0.1:80"}) {
+            const Configuration read = this->read(fmt::format(
+                "version: 1\nhttp: {{ listen: \"{}\", token: !file token }}\n", listen));
+            ASSERT_EQ(read.problems.size(), 1u) << listen;
+            EXPECT_EQ(read.problems[0].code, "empty_token") << listen;
+        }
+    }
+}
+
 TEST_F(CheckTest, RendersFixedOptionsOnEnvAndVars) {
     write("pipelines/a.yml",
           "version: 1\nsource: { hotfolder: { path: \"${vars.root}/in\", min_size: "
