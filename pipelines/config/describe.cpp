@@ -132,7 +132,8 @@ a temporary folder but the file that a test names: secrets and keys are made up.
 itself to the next thing that is waited for.
 
 In what is expected `*` stands for anything in a text, and a map names only what matters of it;
-`receipts` lists all that the sinks took. Relative paths are shown as the file writes them.
+`receipts` lists all that the sinks took. Relative paths are shown as the file writes them. Of
+steps that run others `steps` knows how often they `ran` and their `outputs`.
 
 ```yaml
 version: 1

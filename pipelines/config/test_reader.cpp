@@ -267,6 +267,11 @@ void TestReader::check_steps(const Value& steps) {
         if (!step || !wants(Value::Kind::map, options, "options", "write { OPTION: VALUE }")) {
             continue;
         }
+        if (is_control(step->entry->spec)) {
+            refuse(options->at, fmt::format("`{}` only runs other steps", entry.key),
+                   "say how often it `ran`, or its `outputs`");
+            continue;
+        }
         Names known;
         for (const Option& option : step->entry->spec.options) known.push_back(option.name);
         for (const Value::Entry& option : options->entries) {

@@ -25,6 +25,12 @@ Task<Result<void>> JobRunner::run_control(Track& track, const ProgramStep& step,
     if (!track.pending.empty() && step.control() != Control::choose) {
         MUSHER_CO_DO(co_await materialize(track, cancel));
     }
+    MUSHER_CO_DO(co_await run_inside(track, step, cancel));
+    if (around_.on_control) around_.on_control(step.config->id, track.outputs()[step.config->id]);
+    co_return Result<void>();
+}
+
+Task<Result<void>> JobRunner::run_inside(Track& track, const ProgramStep& step, Cancel& cancel) {
     switch (step.control()) {
         case Control::choose:
             co_return co_await choose(track, step, cancel);

@@ -72,6 +72,7 @@ class JobRunner {
 
     // Control steps; job_flow.cpp and job_rounds.cpp.
     Task<Result<void>> run_control(Track& track, const ProgramStep& step, Cancel& cancel);
+    Task<Result<void>> run_inside(Track& track, const ProgramStep& step, Cancel& cancel);
     Task<Result<void>> choose(Track& track, const ProgramStep& step, Cancel& cancel);
     Result<const ProgramBranch*> pick(Track& track, const ProgramStep& step);
     Task<Result<void>> parallel(Track& track, const ProgramStep& step, Cancel& cancel);

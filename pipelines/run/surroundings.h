@@ -1,6 +1,7 @@
 // What every job of a process sees and uses beside itself.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "reactor/component/connections.h"
@@ -27,6 +28,8 @@ struct Surroundings {
     std::string scratch_root;  // <state>/scratch
     std::string timezone = "UTC";
     std::string node;  // UUID of this state directory
+    /// Told by its id of a step that runs others and has ended well, and its outputs. May be none.
+    std::function<void(const std::string& step, const Json& outputs)> on_control;
 };
 
 /// The `body` of an expression.

@@ -1,6 +1,7 @@
 // Record: what the steps of one trial did, in order.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,10 @@ struct Deed {
 class Record {
   public:
     static constexpr std::size_t kMost = 10'000;
+    struct Rounds {
+        int times = 0;
+        Json outputs;  // the last time
+    };
 
     /// False, and nothing is kept, once there are kMost.
     bool add(Deed deed) {
@@ -33,15 +38,24 @@ class Record {
         deeds_.push_back(std::move(deed));
         return true;
     }
+    /// A step that runs others has come to its end.
+    void ended(const std::string& step, Json outputs) {
+        Rounds& rounds = controls_[step];
+        ++rounds.times;
+        rounds.outputs = std::move(outputs);
+    }
     /// The body as the last step left it.
     void saw(const Body& body) { body_ = body; }
     /// For names of files in an attempt's folder: a step may run several times at once.
     int next_number() { return ++numbers_; }
     const std::vector<Deed>& deeds() const { return deeds_; }
+    /// Of steps that run others, by id.
+    const std::map<std::string, Rounds>& controls() const { return controls_; }
     const Body& body() const { return body_; }
 
   private:
     std::vector<Deed> deeds_;
+    std::map<std::string, Rounds> controls_;
     Body body_;
     int numbers_ = 0;
 };

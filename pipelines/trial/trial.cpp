@@ -171,6 +171,7 @@ Json bindings_of(const Surroundings& around, const Event& event, const Observed&
     job["error"] = seen.outcome == "dead" ? Json(text_in(seen.error, "message")) : Json(nullptr);
     Json steps = Json::object();
     for (const Deed& deed : seen.record->deeds()) steps[deed.step] = deed.outputs;
+    for (const auto& [step, rounds] : seen.record->controls()) steps[step] = rounds.outputs;
     return make_bindings(around, event, std::move(job), std::move(steps), seen.record->body());
 }
 
@@ -212,6 +213,9 @@ Result<Observed> run_trial(const PipelineConfig& pipeline, const DaemonConfig& d
         body.size = size_in(given.event.facts, "size");
         record->saw(body);
         seen.record = record;
+        around.on_control = [record](const std::string& step, const Json& outputs) {
+            record->ended(step, outputs);
+        };
         if (given.refusal.empty()) {
             const Cast cast(pipeline, test, record);
             played = play(given, around, clock, cast, seen);

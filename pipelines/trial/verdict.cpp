@@ -201,6 +201,9 @@ void Judge::step(const Value::Entry& entry) {
         last = &deed;
         ++ran;
     }
+    const auto control = seen_.record->controls().find(entry.key);
+    const bool controls = control != seen_.record->controls().end();
+    if (controls) ran = control->second.times;
     Json expected = entry.value.to_json(true);
     if (expected.is_null()) expected = Json{{"ran", ran > 0 ? ran : 1}};
     if (const Value* options = entry.value.find("options")) {
@@ -209,11 +212,12 @@ void Judge::step(const Value::Entry& entry) {
     Json actual{{"ran", ran}};
     if (last) actual["options"] = last->options;
     if (last) actual["outputs"] = last->outputs;
+    if (controls) actual["outputs"] = control->second.outputs;
     if (matches(expected, actual)) return;
     misses_.push_back(
         Miss{entry.at,
-             last ? fmt::format("the step `{}` did something else", entry.key)
-                  : fmt::format("the step `{}` did not run", entry.key),
+             ran > 0 ? fmt::format("the step `{}` did something else", entry.key)
+                     : fmt::format("the step `{}` did not run", entry.key),
              line_difference(value_lines(expected), value_lines(narrowed(expected, actual)))});
 }
 

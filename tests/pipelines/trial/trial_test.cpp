@@ -239,6 +239,73 @@ tests:
 )");
 }
 
+constexpr const char* kFlow = R"(source: { hotfolder: { path: /srv/in } }
+steps:
+  - id: size
+    switch:
+      cases: [ { when: event.size > 9, steps: [ log: large ] } ]
+      default: [ log: small ]
+  - id: each
+    for_each:
+      in: "{1, 2}"
+      as: one
+      steps:
+        - id: inner
+          switch: { cases: [ { when: one == 2, steps: [ log: second ] } ] }
+  - id: careful
+    try:
+      steps: [ { id: post, http_post: { url: "https://a.example/", json: { a: 1 } } } ]
+      rescue: [ log: "${job.error}" ]
+  - id: both
+    parallel: { branches: [ [ log: a ], [ log: b ] ] }
+  - id: ready
+    wait_for:
+      steps: [ { id: look, sql: { connection: shop, query: SELECT 1, mode: one } } ]
+      until: steps.look.row.n == 1
+      interval: 1m
+  - id: never
+    when: event.size > 9
+    parallel: { branches: [ [ log: c ], [ log: d ] ] }
+tests:
+  - name: as it is
+    given: { content: hello }
+    simulate: { look: [ { returns: { row: { n: 0 } } }, { returns: { row: { n: 1 } } } ] }
+    expect:
+      steps:
+        size: { ran: 1, outputs: { chosen: default } }
+        each: { ran: 1, outputs: { count: 2 } }
+        inner: { ran: 2, outputs: { chosen: "cases[0]" } }
+        careful: { ran: 1, outputs: { rescued: false } }
+        both: { ran: 1 }
+        ready: { ran: 1, outputs: { looks: 2 } }
+        never: { ran: 0 }
+      that: [ "steps.size.chosen == 'default'", steps.ready.looks == 2, steps.each.count == 2 ]
+  - name: rescued
+    given: { content: hello }
+    simulate: { post: { fails: gone }, look: { returns: { row: { n: 1 } } } }
+    expect: { steps: { careful: { outputs: { rescued: true, error: gone } } } }
+  - name: wrong
+    given: { content: hello }
+    simulate: { look: { returns: { row: { n: 1 } } } }
+    expect: { steps: { size: { ran: 0 }, both: { ran: 2 }, never: { ran: 1 } } }
+)";
+
+TEST_F(TrialTest, StepsThatRunOthersAreJudgedToo) {
+    read(kFlow);
+    EXPECT_EQ(told_of(0), "");
+    EXPECT_EQ(told_of(1), "");
+    EXPECT_EQ(told_of(2), R"(  p.yml:50:24: the step `size` did something else
+    - ran: 0
+    + ran: 1
+  p.yml:50:42: the step `both` did something else
+    - ran: 2
+    + ran: 1
+  p.yml:50:60: the step `never` did not run
+    - ran: 1
+    + ran: 0
+)");
+}
+
 TEST_F(TrialTest, GoldenTextIsTheSameEveryTime) {
     read(R"(source: { hotfolder: { path: /srv/in } }
 steps:
