@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "pipelines/app/problems_answer.h"
-#include "pipelines/verb/verb_text.h"
 #include "pipelines/trial/difference.h"
 #include "pipelines/trial/junit.h"
+#include "pipelines/verb/verb_text.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
@@ -123,6 +123,10 @@ TestResult TestRun::run_one(const PipelineConfig& pipeline, const DaemonConfig& 
     return result;
 }
 
+std::string shown_golden(const PipelineConfig& pipeline, const TestCase& test) {
+    return fs::path(test.golden).lexically_relative(pipeline.folder).string();
+}
+
 Result<void> TestRun::hold_golden(const PipelineConfig& pipeline, TestResult& result) {
     const TestCase& test = *result.test;
     if (test.golden.empty()) return {};
@@ -130,16 +134,25 @@ Result<void> TestRun::hold_golden(const PipelineConfig& pipeline, TestResult& re
     if (call_.has("update")) {
         const std::string text = golden_text(result.seen);
         if (golden && *golden == text) return {};
+        const bool absent = !golden && golden.error().code == Errc::not_found;
+        if (!golden && !absent) return fail(golden.error());
+        if (golden && !golden->empty() && !golden->starts_with(kGoldenStart)) {
+            result.misses.push_back(
+                Miss{test.golden_at,
+                     fmt::format("{} is no golden file, which begins with `{}`: it is left alone",
+                                 shown_golden(pipeline, test), kGoldenStart),
+                     {}});
+            return {};
+        }
         MUSHER_DO(write_file(test.golden, text));
         written_.push_back(fs::path(test.golden).lexically_proximate(fs::current_path()).string());
         return {};
     }
     if (!golden && golden.error().code == Errc::not_found) {
-        result.misses.push_back(
-            Miss{test.golden_at,
-                 fmt::format("{} is not there; musher test --update writes it",
-                             fs::path(test.golden).lexically_relative(pipeline.folder).string()),
-                 {}});
+        result.misses.push_back(Miss{test.golden_at,
+                                     fmt::format("{} is not there; musher test --update writes it",
+                                                 shown_golden(pipeline, test)),
+                                     {}});
         return {};
     }
     if (!golden) return fail(golden.error());

@@ -138,8 +138,31 @@ void ConfigurationReader::drop_faulty() {
                   [&](const PipelineConfig& pipeline) { return faulty.contains(pipeline.shown); });
 }
 
+/// `musher test --update` writes them, each as its own.
+void check_goldens(Configuration& read) {
+    std::map<std::string, std::string> taken;  // by path
+    if (!read.daemon.file.empty()) taken.emplace(read.daemon.file, "musher.yml");
+    for (const PipelineConfig& pipeline : read.pipelines) {
+        taken.emplace(pipeline.file, fmt::format("the file of the pipeline `{}`", pipeline.name));
+    }
+    std::set<std::string_view> seen;
+    for (const PipelineConfig& pipeline : read.pipelines) {
+        if (!seen.insert(pipeline.file).second) continue;
+        for (const TestCase& test : pipeline.tests) {
+            if (test.golden.empty()) continue;
+            const auto [first, fresh] = taken.emplace(
+                test.golden, fmt::format("the golden file of the test `{}`", test.name));
+            if (fresh) continue;
+            add_error(read.problems, test.golden_at, "bad_test",
+                      fmt::format("`golden` names {}", first->second),
+                      "each test has a golden file of its own");
+        }
+    }
+}
+
 Configuration ConfigurationReader::finish() {
     check_together(result_.pipelines, result_.problems);
+    check_goldens(result_);
     return finish_each();
 }
 

@@ -251,7 +251,7 @@ Json brief_receipts(const Observed& seen) {
 }
 
 std::string golden_text(const Observed& seen) {
-    Lines lines{"outcome: " + seen.outcome};
+    Lines lines{std::string(kGoldenStart) + seen.outcome};
     if (seen.attempts > 1) lines.push_back(fmt::format("attempts: {}", seen.attempts));
     if (!seen.key.empty()) lines.push_back("key: " + value_lines(Json(seen.key)).front());
     if (!seen.file.empty()) lines.push_back("file: " + seen.file);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipelines/config/pipeline_file.h"
@@ -18,6 +19,7 @@ struct Miss {
 /// Empty: the test has passed. `golden`, if there is one, is held against judge_golden().
 std::vector<Miss> judge(const PipelineConfig& pipeline, const TestCase& test, const Observed& seen);
 
+constexpr std::string_view kGoldenStart = "outcome: ";  // of every golden file
 /// All that came of it, for a golden file: the same at every run and on every machine.
 std::string golden_text(const Observed& seen);
 /// Its difference from the golden file's content.

@@ -147,6 +147,34 @@ did:
         with open(os.path.join(self.folder, "kept.yml")) as file:
             self.assertEqual(file.read(), PIPELINE + GOLDEN, "the pipeline's file was touched")
 
+    def test_a_golden_file_takes_no_other_file(self):
+        text = PIPELINE + GOLDEN.replace("golden/all.txt", "notes.txt")
+        self.write(text)
+        self.write("outcome of the meeting: none\n", "notes.txt")
+        told = self.musher("kept.yml", "--update")
+        self.assertEqual(told.returncode, 1)
+        self.assertIn("kept.yml:19:13: notes.txt is no golden file, which begins with `outcome: `",
+                      told.stdout)
+        with open(os.path.join(self.folder, "notes.txt")) as file:
+            self.assertEqual(file.read(), "outcome of the meeting: none\n")
+        self.write("", "notes.txt")
+        told = self.musher("kept.yml", "--update")
+        self.assertEqual((told.returncode, "wrote notes.txt\n" in told.stdout), (0, True))
+        own = PIPELINE + GOLDEN.replace("golden/all.txt", "./kept.yml")
+        self.write(own)
+        told = self.musher("kept.yml", "--update")
+        self.assertEqual(told.returncode, 2)
+        self.assertIn("kept.yml:19:13: error: `golden` names the file of the pipeline `kept`",
+                      told.stderr)
+        with open(os.path.join(self.folder, "kept.yml")) as file:
+            self.assertEqual(file.read(), own)
+        second = GOLDEN.replace("all of it", "again").replace("hello", "bye")
+        self.write(PIPELINE + GOLDEN + second)
+        told = self.musher("kept.yml", "--update")
+        self.assertEqual(told.returncode, 2)
+        self.assertIn("`golden` names the golden file of the test `all of it`", told.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "golden")))
+
     def test_filter(self):
         self.write(PIPELINE + WRONG)
         for pattern, count in (("wrong", 1), ("an *", 1), ("kept", 3), ("kept/an*", 1), ("*", 3)):
