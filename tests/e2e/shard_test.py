@@ -243,13 +243,22 @@ class UsersTest(ShardCase):
             self.assert_clean()
             os.unlink(self.lock)
 
-        # A source of that name which nobody uses any more gives way, and one that is the same not.
+        # A source of that name which nobody uses any more gives way when it is a part of the other
+        # one, stays when that is the same, and is a conflict when it has more.
         more = self / "tests/more/shard2"
         shutil.copytree(self.shard, more)
         before = inode()
         self.assertIn("already on ssd", self.old("-c", "a", more).stderr)
         self.assertEqual(inode(), before)
         os.unlink(self.lock)
+        with open(more + "/news", "w") as file:
+            file.write("new")
+        self.assertIn("Starting copy", self.old("-c", "a", more).stderr)
+        self.assert_same(more, copy)
+        os.unlink(self.lock)
+        told = self.old("-c", "a")
+        self.assertEqual(told.returncode, 1)
+        self.assertIn(f"is a copy of {more}, not of {self.shard}", told.stderr)
         os.unlink(more + "/docs")
         self.assertIn("Starting copy", self.old("-c", "a", more).stderr)
         self.assert_same(more, copy)
@@ -411,6 +420,32 @@ class VerbTest(ShardCase):
         self.assertIn("shard2, which nobody uses", self.verb("gc", "--orphans").stdout)
         self.assertEqual(os.listdir(self.ssd), ["mine"])
 
+
+    def test_copies_of_the_shard_are_somebody_elses(self):
+        """cp -a and mv take the attributes along, and a copy of old has only its source's."""
+        self.verb("copy", "tests/shard2", "--id", "a")
+        backup = self.ssd + "/shard2.backup"
+        subprocess.run(["cp", "-a", self.ssd + "/shard2", backup], check=True)
+        with open(backup + "/notes", "w") as file:
+            file.write("mine")
+        subprocess.run(["cp", "-a", backup, self.ssd + "/other"], check=True)
+        self.make_shard(self / "tests/other")
+        self.assertEqual(self.verb("copy", "tests/other", "--id", "a").returncode, 4)
+        self.assertEqual([row["shard"] for row in
+                          json.loads(self.verb("list", "--json").stdout)["shards"]], ["shard2"])
+        self.assertEqual(self.verb("verify").returncode, 0)
+        os.unlink(self.lock)
+        os.rename(self.ssd + "/shard2", self.ssd + "/shard2.keep")
+        shutil.copytree(self.shard, self.ssd + "/shard2")
+        os.setxattr(self.ssd + "/shard2", "user.musher.source", self.shard.encode())
+        self.assertEqual(self.verb("gc", "--orphans").stdout, "nothing is left to remove\n")
+        self.assertEqual(sorted(os.listdir(self.ssd)),
+                         ["other", "shard2", "shard2.backup", "shard2.keep"])
+        self.assertTrue(os.path.exists(self.ssd + "/other/notes"))
+        # Who uses it makes it a shard like any other.
+        self.assertIn("already on ssd", self.old("-c", "a").stderr)
+        os.unlink(self.lock)
+        self.assertIn("shard2, which nobody uses", self.verb("gc", "--orphans").stdout)
 
     def test_odd_entries_are_no_lock_files(self):
         self.verb("copy", "tests/shard2", "--id", "a")

@@ -1,6 +1,7 @@
 // What killed processes left, and shards that nobody uses.
 #include <filesystem>
 
+#include "pipelines/packs/shards/shard_source.h"
 #include "pipelines/packs/shards/shard_survey.h"
 #include "reactor/loop/offload.h"
 #include "reactor/tree/tree_draft.h"
@@ -58,7 +59,7 @@ class GarbageCollection {
         auto survey = [this] { return survey_shards(places_); };
         MUSHER_CO_TRY(const std::vector<ShardRow> rows, co_await offload(loop_, survey));
         for (const ShardRow& row : rows) {
-            const bool removable = row.state == ShardState::orphan && !row.source.empty();
+            const bool removable = row.state == ShardState::orphan && row.own;
             if (removable) MUSHER_CO_DO(co_await orphan(row.name));
         }
         co_return Result<void>();
@@ -95,7 +96,7 @@ class GarbageCollection {
             MUSHER_TRY(std::optional<ShardLock> lock, std::move(taken_lock));
             if (!lock) return {};  // somebody is about to use it
             Result<void> done;
-            if (lock->users().empty()) {
+            if (lock->users().empty() && is_own(spot)) {
                 Result<NamelessTree> taken = make_trash(places_.ssd_dir, name);
                 if (taken) trash.push_back(std::move(*taken));
                 if (!taken) done = fail(std::move(taken).error());

@@ -32,7 +32,7 @@ class Placement {
         Fd target;
         MUSHER_CO_DO(co_await find_room(measure));
         auto prepare = [&]() -> Result<void> {
-            set_source(draft().lock.get(), spot_.source);
+            set_source(draft().lock.get(), spot_);
             MUSHER_TRY(target, Fd::open(draft().path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
             return {};
         };
@@ -41,7 +41,7 @@ class Placement {
             const TreeTotals made,
             co_await copy_tree(loop_, spot_.source, std::move(target), request_.copy, cancel_));
         auto sync = [this]() -> Result<void> {
-            set_source(draft().lock.get(), spot_.source);  // of a source that had one of its own
+            set_source(draft().lock.get(), spot_);  // of a source that had one of its own
             return sync_draft(draft());
         };
         MUSHER_CO_DO(co_await offload(loop_, sync));

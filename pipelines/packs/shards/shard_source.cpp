@@ -32,6 +32,17 @@ bool same_file(const struct stat& one, const struct stat& other) {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+/// "" where there is none.
+std::string attribute(const std::string& path, const char* name) {
+    std::string value(4096, '\0');
+    const ssize_t size = ::lgetxattr(path.c_str(), name, value.data(), value.size());
+    value.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return value;
+}
+std::string mark_of(const std::string& name, const struct stat& info) {
+    return name + ":" + std::to_string(info.st_ino);
+}
+
 /// Whether blocks of the source can be shared: then a copy takes no room.
 bool can_clone(const std::string& sample, int draft) {
     const Result<Fd> from = Fd::open(sample, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -45,17 +56,22 @@ bool can_clone(const std::string& sample, int draft) {
 }
 }  // namespace
 
-std::string source_of(const std::string& target) {
-    std::string source(4096, '\0');
-    const ssize_t size =
-        ::lgetxattr(target.c_str(), kSourceAttribute, source.data(), source.size());
-    source.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
-    return source;
+std::string source_of(const std::string& target) { return attribute(target, kSourceAttribute); }
+
+void set_source(int target, const ShardSpot& spot) {
+    const std::string whole = resolved(spot.source);
+    struct stat info{};
+    if (whole.empty() || ::fstat(target, &info) != 0) return;
+    const std::string mark = mark_of(spot.name, info);
+    ::fsetxattr(target, kSourceAttribute, whole.data(), whole.size(), 0);
+    ::fsetxattr(target, kShardAttribute, mark.data(), mark.size(), 0);
 }
 
-void set_source(int target, const std::string& source) {
-    const std::string whole = resolved(source);
-    if (!whole.empty()) ::fsetxattr(target, kSourceAttribute, whole.data(), whole.size(), 0);
+bool is_own(const ShardSpot& spot) {
+    struct stat info{};
+    const std::string target = spot.target();
+    return ::lstat(target.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+           attribute(target, kShardAttribute) == mark_of(spot.name, info);
 }
 
 Result<bool> is_on_ssd(const ShardSpot& spot) {

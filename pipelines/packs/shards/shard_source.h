@@ -11,13 +11,19 @@ namespace musher {
 /// The attribute of a shard on the SSD that names its source. What the script of old has copied,
 /// and what lies on a file system without attributes, has none.
 inline constexpr const char* kSourceAttribute = "user.musher.source";
+/// "NAME:INODE" of the folder that was given it: `cp -a`, `rsync -X` and mv take attributes along,
+/// and what they make is not that folder under that name.
+inline constexpr const char* kShardAttribute = "user.musher.shard";
 
 // Blocking, for pool threads.
 
 /// "" where it is not known.
 std::string source_of(const std::string& target);
-/// Best effort.
-void set_source(int target, const std::string& source);
+/// Best effort: the source, and that this folder is the shard of that name.
+void set_source(int target, const ShardSpot& spot);
+/// Whether what lies there was made, or taken over, as the shard of that name: the rest is
+/// somebody's.
+bool is_own(const ShardSpot& spot);
 /// Whether the shard's name on the SSD is taken; `conflict` when by no folder, `usage` when the
 /// source is what lies there, or a folder in it.
 Result<bool> is_on_ssd(const ShardSpot& spot);

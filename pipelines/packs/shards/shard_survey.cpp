@@ -48,6 +48,7 @@ Result<ShardRow> look_at(const ShardPlaces& places, const std::string& name, boo
     }
     const bool there = is_folder(spot.target());
     if (there) row.source = source_of(spot.target());
+    row.own = there && is_own(spot);
     if (!there) row.state = ShardState::missing;
     if (there && row.users.empty()) row.state = ShardState::orphan;
     return row;
@@ -79,7 +80,7 @@ Result<std::vector<ShardRow>> survey_shards(const ShardPlaces& places) {
     for (const auto& [name, registered] : names) {
         if (!find_spot(name, places.lock_dir, places.ssd_dir)) continue;
         MUSHER_TRY(ShardRow row, look_at(places, name, registered));
-        const bool shard = !row.users.empty() || row.busy || !row.source.empty();
+        const bool shard = !row.users.empty() || row.busy || row.own;
         if (shard) rows.push_back(std::move(row));
     }
     return rows;

@@ -23,12 +23,13 @@ struct ShardRow {
     std::vector<std::string> users;
     std::string source;  // "" where it is not known
     bool busy = false;   // somebody holds its lock now
+    bool own = false;    // the folder was made or taken over as this shard; see is_own
 };
 
 // Blocking, for pool threads; takes no lock.
 
-/// By name. A folder on the SSD that has neither a lock file nor a source is no shard, nor
-/// is what bears the name of a lock file and is no file.
+/// By name. A folder on the SSD that has no lock file and is not our own is no shard, nor is what
+/// bears the name of a lock file and is no file.
 Result<std::vector<ShardRow>> survey_shards(const ShardPlaces& places);
 /// `not_found` when it is neither registered nor on the SSD.
 Result<ShardRow> survey_shard(const ShardPlaces& places, const std::string& name);
@@ -44,8 +45,8 @@ struct ShardGarbage {
     std::vector<std::string> files;  // of replacing lock files, and lock files without users
     std::vector<std::string> orphans;
 };
-/// Removes what killed processes left, and with `orphans` also shards without users that have a
-/// source. `dry`: only tells. What somebody works on is left alone.
+/// Removes what killed processes left, and with `orphans` also shards without users that are
+/// our own. `dry`: only tells. What somebody works on is left alone.
 Task<Result<ShardGarbage>> collect_shard_garbage(Loop& loop, ShardPlaces places, bool orphans,
                                                  bool dry, Cancel& cancel);
 

@@ -124,18 +124,23 @@ class Registration {
             NamelessTree tree;
             tree.path = spot_.target();
             MUSHER_TRY(tree.lock, Fd::open(tree.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-            set_source(tree.lock.get(), spot_.source);
+            set_source(tree.lock.get(), spot_);
             MUSHER_DO(sync_draft(tree));
             return true;
         };
         co_return co_await offload(loop_, adopt);
     }
-    /// Half a copy has less than its source. What has more, and was not copied by us, is
+    /// Half a copy has less than its source. What has more, and is not our copy of this source, is
     /// somebody's.
     Task<Result<bool>> may_go(const TreeComparison& found) {
-        auto ask = [this] { return source_of(spot_.target()); };
-        const std::string copied = co_await offload(loop_, ask);
-        if (found.extra == 0 || !copied.empty()) co_return false;
+        if (found.extra == 0) co_return false;
+        auto ask = [this]() -> Result<bool> {
+            if (!is_own(spot_)) return false;
+            MUSHER_DO(check_source(spot_));
+            return true;
+        };
+        MUSHER_CO_TRY(const bool own, co_await offload(loop_, ask));
+        if (own) co_return false;
         co_return fail(Errc::conflict,
                        escape_name(spot_.target()) + " is no copy of " + escape_name(spot_.source) +
                            ": it has what that has not",

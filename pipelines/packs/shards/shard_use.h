@@ -40,7 +40,7 @@ struct ShardOutcome {
 /// Registers the user, after the shard lies on the SSD, whole and synced. What lies there already
 /// is taken as it is when it has users. Without one it is compared with the source first (names,
 /// kinds, sizes, and digests where times differ) and replaced where it is not the same, unless it
-/// was not copied by us and has what the source has not. On failure nothing is different from
+/// has what the source has not and is not our copy of it. On failure nothing is different from
 /// before, but that such a folder, which nobody used, may be gone, and for what kill -9 leaves: a
 /// draft, trash or a whole shard without a user, for the next one. A source that cannot be read
 /// replaces nothing.
