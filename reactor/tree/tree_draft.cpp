@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <string_view>
 
 #include "reactor/base/text.h"
 #include "reactor/base/uuid.h"
@@ -24,19 +23,6 @@ constexpr std::size_t kMarkDigits = 12;
 
 std::string nameless(const std::string& folder, const std::string& name, std::string_view kind) {
     return folder + "/." + name + std::string(kind) + new_uuid7(0).substr(36 - kMarkDigits);
-}
-
-/// `.NAME.tmp.0123456789ab`; any name where `name` is "".
-bool is_nameless(std::string_view entry, const std::string& name) {
-    for (const std::string_view kind : {kDraft, kTrash}) {
-        if (entry.size() < 2 + kind.size() + kMarkDigits || entry.front() != '.') continue;
-        const std::string_view mark = entry.substr(entry.size() - kMarkDigits);
-        const std::string_view rest = entry.substr(1, entry.size() - 1 - kMarkDigits);
-        if (mark.find_first_not_of("0123456789abcdef") != std::string_view::npos) continue;
-        if (!rest.ends_with(kind)) continue;
-        if (name.empty() || rest.substr(0, rest.size() - kind.size()) == name) return true;
-    }
-    return false;
 }
 
 /// Open and locked; no descriptor where it is no folder, or somebody works on it.
@@ -93,6 +79,18 @@ Result<void> take_rights(const NamelessTree& draft) {
     return {};
 }
 }  // namespace
+
+bool is_nameless(std::string_view entry, const std::string& name) {
+    for (const std::string_view kind : {kDraft, kTrash}) {
+        if (entry.size() < 2 + kind.size() + kMarkDigits || entry.front() != '.') continue;
+        const std::string_view mark = entry.substr(entry.size() - kMarkDigits);
+        const std::string_view rest = entry.substr(1, entry.size() - 1 - kMarkDigits);
+        if (mark.find_first_not_of("0123456789abcdef") != std::string_view::npos) continue;
+        if (!rest.ends_with(kind)) continue;
+        if (name.empty() || rest.substr(0, rest.size() - kind.size()) == name) return true;
+    }
+    return false;
+}
 
 Result<NamelessTree> make_draft(const std::string& folder, const std::string& name) {
     MUSHER_TRY(NamelessTree draft, make_held(folder, name));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "reactor/base/fd.h"
@@ -17,6 +18,8 @@ struct NamelessTree {
     std::string path;
     Fd lock;
 };
+/// Whether a folder of that name is taken for a draft or trash of `name` ("": of any).
+bool is_nameless(std::string_view entry, const std::string& name);
 
 // Blocking, for pool threads. kill -9 leaves at most a nameless tree, for find_leftovers().
 

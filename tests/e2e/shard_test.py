@@ -463,6 +463,27 @@ class VerbTest(ShardCase):
         self.assertEqual(self.verb("gc", "--orphans").stdout, "nothing is left to remove\n")
         self.assertEqual(os.listdir(self.ssd), ["shard2"])
 
+    def test_names_with_a_dot_in_front(self):
+        for name in (".hid", ".shard2.lock.tmp.abcdefg"):
+            self.make_shard(self / f"tests/{name}")
+            self.assertEqual(self.old("-c", "live", "tests/" + name).returncode, 0)
+        name = ".shard2.tmp.0123456789ab"
+        self.make_shard(self / f"tests/{name}")
+        told = self.old("-c", "live", "tests/" + name)
+        self.assertEqual(told.returncode, 2)
+        self.assertIn("give it another one", told.stderr)
+        for action in ("-c", "-r"):
+            self.assertEqual(self.old(action, "b").returncode, 0)
+        self.verb("gc", "--orphans")
+        rows = json.loads(self.verb("list", "--json").stdout)["shards"]
+        self.assertEqual([(row["shard"], row["users"]) for row in rows],
+                         [(".hid", ["live"]), (".shard2.lock.tmp.abcdefg", ["live"])])
+        self.assertEqual(self.verb("verify").stdout.count(": ok"), 2)
+        for name in (".hid", ".shard2.lock.tmp.abcdefg"):
+            self.assertEqual(self.verb("remove", name, "--id", "live").returncode, 0)
+        open(self / "tests/.hid.lock", "w").close()
+        self.assertIn("tests/.hid.lock", self.verb("gc").stdout)
+
     def test_who_takes_a_user_off_sweeps(self):
         def leave():
             os.makedirs(self.ssd + "/.shard2.tmp.0123456789ab/half")

@@ -17,7 +17,8 @@ std::string shard_of(const fs::directory_entry& file) {
     const std::string name = file.path().filename().string();
     std::error_code failed;
     if (!fs::is_regular_file(file.symlink_status(failed))) return "";
-    if (name.starts_with('.')) return shard_of_temporary(name);
+    std::string shard = shard_of_temporary(name);
+    if (!shard.empty()) return shard;
     const bool empty = name.ends_with(".lock") && file.file_size(failed) == 0 && !failed;
     return empty ? name.substr(0, name.size() - 5) : "";
 }

@@ -65,6 +65,8 @@ struct CloseDir {
 
 std::string shard_of_temporary(std::string_view file) {
     if (file.size() < 2 + kTemporary.size() + kMarkDigits || file.front() != '.') return "";
+    const std::string_view mark = file.substr(file.size() - kMarkDigits);
+    if (mark.find_first_not_of("0123456789abcdef") != std::string_view::npos) return "";
     file = file.substr(1, file.size() - 1 - kMarkDigits);
     if (!file.ends_with(kTemporary)) return "";
     return std::string(file.substr(0, file.size() - kTemporary.size()));

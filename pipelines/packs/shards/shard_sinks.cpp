@@ -82,10 +82,9 @@ Faults check_names(const Options& options) {
     if (plain("id") && !check_user(options.text("id"))) {
         faults.emplace_back(Errc::usage, "`id` is empty or holds a newline");
     }
-    if (plain("shard") && !find_spot(options.text("shard"), "l", "s")) {
-        faults.emplace_back(Errc::usage, "`shard` does not end in a name",
-                            "a shard is called as the last part of its path");
-    }
+    if (!plain("shard")) return faults;
+    const Result<ShardSpot> spot = find_spot(options.text("shard"), "l", "s");
+    if (!spot) faults.push_back(Error(spot.error()).within("`shard`"));
     return faults;
 }
 

@@ -32,6 +32,11 @@ Result<ShardSpot> find_spot(std::string source, std::string lock_dir, std::strin
         return fail(Errc::usage, "'" + escape_name(spot.source) + "' does not end in a name",
                     "the shard is called as the last part of its path");
     }
+    if (is_nameless(spot.name, "")) {
+        return fail(Errc::usage,
+                    escape_name(spot.name) + " is what a killed process leaves on the SSD",
+                    "who sweeps would remove a shard of that name; give it another one");
+    }
     if (spot.name.size() > kTreeNameBytes) {
         return fail(Errc::usage,
                     "the shard's name has more than " + std::to_string(kTreeNameBytes) + " bytes");

@@ -21,7 +21,7 @@ struct ShardSpot {
     std::string target() const;
 };
 
-/// `usage` for a path without a name, or one that leaves no room for the marks of drafts.
+/// `usage` for a path without a name, one that leaves no room for the marks of drafts, or has them.
 Result<ShardSpot> find_spot(std::string source, std::string lock_dir, std::string ssd_dir);
 /// `usage` for an id that a lock file cannot hold: empty, with a newline or NUL.
 Result<void> check_user(const std::string& id);

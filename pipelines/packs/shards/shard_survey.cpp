@@ -15,14 +15,13 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::string_view kSuffix = ".lock";
 
-/// Names in a folder that begin with no dot.
+/// Names in a folder.
 Result<std::vector<std::string>> names_in(const std::string& folder) {
     std::vector<std::string> names;
     std::error_code failed;
     for (fs::directory_iterator at(folder, failed), end; !failed && at != end;
          at.increment(failed)) {
-        std::string name = at->path().filename().string();
-        if (!name.starts_with('.')) names.push_back(std::move(name));
+        names.push_back(at->path().filename().string());
     }
     if (failed) return fail(errno_error(failed.value(), "reading " + escape_name(folder)));
     return names;

@@ -46,6 +46,13 @@ TEST(ShardSpot, IsNamedByTheLastPartOfItsPath) {
     for (const std::string path : {"", "/", "//", ".", "..", "/srv/..", "a/."}) {
         EXPECT_EQ(find_spot(path, "l", "s").error().code, Errc::usage) << path;
     }
+    for (const std::string path : {".s2.tmp.0123456789ab", "/a/.s2.trash.0123456789ab",
+                                   ".s2.lock.tmp.0123456789ab"}) {
+        EXPECT_EQ(find_spot(path, "l", "s").error().code, Errc::usage) << path;
+    }
+    for (const std::string path : {".hid", ".s2.tmp.0123456789xy", ".s2.lock.tmp.abcdefg"}) {
+        EXPECT_TRUE(find_spot(path, "l", "s")) << path;
+    }
     EXPECT_TRUE(find_spot(std::string(228, 'x'), "l", "s"));
     EXPECT_FALSE(find_spot(std::string(229, 'x'), "l", "s"));
     EXPECT_FALSE(find_spot("a", "", "s"));
@@ -106,12 +113,13 @@ TEST(ShardLock, SweepsWhatAKilledHolderWasWriting) {
     const TempDir dir;
     const ShardSpot spot = spot_in(dir.path());
     for (const char* name : {".shard.lock.tmp.0123456789ab", ".shard2.lock.tmp.0123456789ab",
-                             ".shard.lock.tmp.note"}) {
+                             ".shard.lock.tmp.note", ".shard.lock.tmp.abcdefg.lock"}) {
         std::ofstream(dir / name) << "half";
     }
     taken(spot).release();
     EXPECT_EQ(test::names_in(dir.path()),
-              (Users{".shard.lock.tmp.note", ".shard2.lock.tmp.0123456789ab"}));
+              (Users{".shard.lock.tmp.abcdefg.lock", ".shard.lock.tmp.note",
+                     ".shard2.lock.tmp.0123456789ab"}));
 }
 
 TEST(ShardLock, IsAnErrorWhereItCannotBe) {
