@@ -44,6 +44,12 @@ Result<std::string> digest_of(int file, Slice& buffer) {
     }
 }
 
+/// Whether opening says that another kind of file has the name. Anything else, such as too few
+/// descriptors or rights, says nothing of the copy.
+bool is_other_kind(int number) {
+    return number == ENOTDIR || number == ELOOP || number == ENXIO;  // ENXIO: a socket
+}
+
 class ComparedFolder final : public FolderWalk {
   public:
     ComparedFolder(Comparing& run, Fd original, Fd copy, const std::string& path)
@@ -59,7 +65,9 @@ class ComparedFolder final : public FolderWalk {
         copy_.reset(::openat(parent, name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (copy_) return {};
         const std::string place = place_.substr(0, place_.size() - 1);
-        return run_.differs(place, errno == ENOENT ? "is missing" : "is no folder in the copy");
+        if (errno == ENOENT) return run_.differs(place, "is missing");
+        if (is_other_kind(errno)) return run_.differs(place, "is no folder in the copy");
+        return fail(errno_error(errno, "opening the copy of " + path()));
     }
     Result<void> visit(const FolderEntry& entry, Hand& hand) override {
         if (!copy_) return {};  // said of the folder
@@ -101,7 +109,8 @@ Result<void> ComparedFolder::compare_file(const char* name, Slice& buffer) {
     const Fd copy(::openat(copy_.get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!copy) {
         if (errno == ENOENT) return run_.differs(place_ + name, "is missing");
-        return run_.differs(place_ + name, "cannot be opened in the copy");
+        if (is_other_kind(errno)) return run_.differs(place_ + name, "is no file in the copy");
+        return fail(errno_error(errno, "opening its copy"));
     }
     struct stat here{}, there{};
     if (::fstat(original.get(), &here) != 0 || ::fstat(copy.get(), &there) != 0) {
@@ -127,7 +136,8 @@ Result<void> ComparedFolder::compare_link(const char* name) {
     if (wanted < 0) return fail(source_error(errno, "reading it"));
     const ssize_t found = ::readlinkat(copy_.get(), name, there, sizeof there);
     if (found < 0 && errno == ENOENT) return run_.differs(place_ + name, "is missing");
-    if (found < 0) return run_.differs(place_ + name, "is no link in the copy");
+    if (found < 0 && errno == EINVAL) return run_.differs(place_ + name, "is no link in the copy");
+    if (found < 0) return fail(errno_error(errno, "reading its copy"));
     const std::string_view target(here, static_cast<std::size_t>(wanted));
     if (target == std::string_view(there, static_cast<std::size_t>(found))) return {};
     return run_.differs(place_ + name, "points elsewhere");
@@ -142,6 +152,7 @@ Result<void> ComparedFolder::look_for_more() {
         for (const FolderEntry& entry : window->entries) {
             struct stat info{};
             if (::fstatat(fd(), entry.name, &info, AT_SYMLINK_NOFOLLOW) == 0) continue;
+            if (errno != ENOENT) return fail(errno_error(errno, "reading " + path_of(entry.name)));
             extra.emplace_back(entry.name);
         }
     }

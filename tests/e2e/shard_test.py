@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import resource
 import shutil
 import signal
 import subprocess
@@ -725,6 +726,36 @@ class BadMomentsTest(ShardCase):
         self.failed(told, "No space left on device")
         self.assertEqual(os.listdir(self.ssd), [])
         self.assertIsNone(self.users())
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_a_copy_that_cannot_be_read_is_no_other_copy(self):
+        other = {"user": 4001, "group": 4001, "extra_groups": []}
+        for path in (self / "tests", self.ssd, self.path):
+            os.chown(path, 4001, 4001)
+        self.old("-c", "a")
+        before = os.stat(self.ssd + "/shard2").st_ino
+        for name, mode in (("docs", 0), ("index", 0)):
+            os.chmod(f"{self.ssd}/shard2/{name}", mode)
+            self.assertEqual(self.verb("verify", **other).returncode, 6)
+        os.unlink(self.lock)
+        self.failed(self.old("-c", "b", **other), "copy", "Permission denied")
+        self.assertEqual(os.stat(self.ssd + "/shard2").st_ino, before)
+
+    def test_too_few_descriptors_delete_no_copy(self):
+        deep = self / "tests/deep"
+        os.makedirs(deep + "/d" * 120)
+        open(deep + "/d" * 120 + "/leaf", "w").close()
+        self.verb("copy", deep, "--id", "a")
+        before = os.stat(self.ssd + "/deep").st_ino
+        os.unlink(self / "tests/deep.lock")
+        for most in range(200, 206):  # the last one is asked for on either side
+            def few(most=most):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+            told = self.verb("verify", deep, preexec_fn=few)
+            self.assertEqual(told.returncode, 1, told.stdout)
+            self.failed(self.verb("copy", deep, "--id", "b", preexec_fn=few), "Too many open files")
+            self.assertEqual(os.stat(self.ssd + "/deep").st_ino, before)
 
     def test_an_interrupted_copy_is_rolled_back(self):
         with open(self.shard + "/noise", "wb") as file:
