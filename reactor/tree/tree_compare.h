@@ -20,8 +20,8 @@ struct TreeCompareOptions : TreeCopyOptions {
 };
 
 /// Reads both sides; the copy from its disk, not from what is still in memory. Owners, modes and
-/// times are not compared. A copy that cannot be read is a fault, no difference. What goes from the original meanwhile is a `conflict`. Sockets, pipes
-/// and devices of the original need no copy.
+/// times are not compared. A copy that cannot be read is a fault, no difference. What goes from the
+/// original meanwhile is a `conflict`. Sockets, pipes and devices of the original need no copy.
 Task<Result<TreeComparison>> compare_trees(Loop& loop, std::string original, std::string copy,
                                            TreeCompareOptions options, Cancel& cancel);
 

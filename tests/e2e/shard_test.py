@@ -283,6 +283,17 @@ class UsersTest(ShardCase):
         self.assertEqual(os.listdir(self.ssd + "/shard2"), ["shard2"])
         self.assertIsNone(self.users())
 
+    def test_verify_reads_what_is_taken_over(self):
+        self.verb("copy", "tests/shard2", "--id", "a")
+        info = os.stat(self.shard + "/docs")
+        with open(self.ssd + "/shard2/docs", "r+") as file:
+            file.write("EVIL")
+        os.utime(self.ssd + "/shard2/docs", ns=(info.st_atime_ns, info.st_mtime_ns))
+        os.unlink(self.lock)
+        told = self.verb("copy", "tests/shard2", "--id", "b", "--verify")
+        self.assertIn("copied, 3 files", told.stdout)
+        self.assert_same(self.shard, self.ssd + "/shard2")
+
     def test_a_registered_shard_that_the_ssd_lost_is_copied_again(self):
         self.old("-c", "a")
         shutil.rmtree(self.ssd + "/shard2")

@@ -132,7 +132,8 @@ const Spec& shard_copy_spec() {
         "while it is copied is the item's fault.",
         options_of("path of the shard", {{.name = "verify",
                                           .type = OptionType::boolean,
-                                          .help = "read the copy again and compare digests",
+                                          .help = "compare digests, of a new copy or one that "
+                                                  "nobody used",
                                           .fallback = "false"}}),
         {{"copied", "whether it was not there before", true},
          {"changed", "whether the user was not registered before", true},

@@ -116,9 +116,9 @@ class Registration {
     /// Of a folder that nobody uses: whoever left it there may have left a half. What is the same
     /// is adopted.
     Task<Result<bool>> is_copy() {
-        TreeCompareOptions cheap{request_.copy, true};
+        TreeCompareOptions how{request_.copy, !request_.verify};
         MUSHER_CO_TRY(const TreeComparison found,
-                      co_await compare_trees(loop_, spot_.source, spot_.target(), cheap, cancel_));
+                      co_await compare_trees(loop_, spot_.source, spot_.target(), how, cancel_));
         if (found.differences > 0) co_return co_await may_go(found);
         auto adopt = [this]() -> Result<bool> {
             NamelessTree tree;

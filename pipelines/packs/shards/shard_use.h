@@ -22,7 +22,7 @@ enum class ShardNote {
 struct ShardRequest {
     ShardSpot spot;
     std::string user;
-    bool verify = false;                   // of a copy: read it again and compare digests
+    bool verify = false;  // of a copy that is made or taken over: read it and compare digests
     std::chrono::milliseconds timeout{0};  // for the lock; 0: as long as it takes
     TreeCopyOptions copy = {};             // on_progress is told of copying and verifying
     std::function<void(const TreeTotals&)> on_total = {};  // how much there is to copy
@@ -39,11 +39,11 @@ struct ShardOutcome {
 
 /// Registers the user, after the shard lies on the SSD, whole and synced. What lies there already
 /// is taken as it is when it has users. Without one it is compared with the source first (names,
-/// kinds, sizes, and digests where times differ) and replaced where it is not the same, unless it
-/// has what the source has not and is not our copy of it. On failure nothing is different from
-/// before, but that such a folder, which nobody used, may be gone, and for what kill -9 leaves: a
-/// draft, trash or a whole shard without a user, for the next one. A source that cannot be read
-/// replaces nothing.
+/// kinds, sizes, and digests where times differ or `verify` says so) and replaced where it is not
+/// the same, unless it has what the source has not and is not our copy of it. On failure nothing is
+/// different from before, but that such a folder, which nobody used, may be gone, and for what kill
+/// -9 leaves: a draft, trash or a whole shard without a user, for the next one. A source that
+/// cannot be read replaces nothing.
 ///
 /// not_found: no shard, no folder. conflict: the name on the SSD is another source's, or the source
 /// changed meanwhile. full: before or while it was copied. timeout: of the lock, or the Cancel's

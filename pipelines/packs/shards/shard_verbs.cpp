@@ -167,10 +167,11 @@ const std::vector<Verb>& shard_verbs() {
     static const std::vector<Verb> kVerbs = {
         {"shard copy", "registers a user of a shard; the first one's brings it onto the SSD",
          "  musher shard copy /srv/shards/s2 --lockdir /run/shards --ssddir /ssd --id search1\n",
-         options_of({{"SHARD", Kind::positional, "path of the shard, a folder", true},
-                     id_option(),
-                     {"verify", Kind::flag, "read the copy again and compare digests"},
-                     timeout_option()}),
+         options_of(
+             {{"SHARD", Kind::positional, "path of the shard, a folder", true},
+              id_option(),
+              {"verify", Kind::flag, "compare digests, of a new copy or one that nobody used"},
+              timeout_option()}),
          copy, false},
         {"shard remove", "takes a user off; after the last one the shard leaves the SSD",
          "  musher shard remove s2 --lockdir /run/shards --ssddir /ssd --id search1\n",

@@ -46,8 +46,8 @@ TEST(ShardSpot, IsNamedByTheLastPartOfItsPath) {
     for (const std::string path : {"", "/", "//", ".", "..", "/srv/..", "a/."}) {
         EXPECT_EQ(find_spot(path, "l", "s").error().code, Errc::usage) << path;
     }
-    for (const std::string path : {".s2.tmp.0123456789ab", "/a/.s2.trash.0123456789ab",
-                                   ".s2.lock.tmp.0123456789ab"}) {
+    for (const std::string path :
+         {".s2.tmp.0123456789ab", "/a/.s2.trash.0123456789ab", ".s2.lock.tmp.0123456789ab"}) {
         EXPECT_EQ(find_spot(path, "l", "s").error().code, Errc::usage) << path;
     }
     for (const std::string path : {".hid", ".s2.tmp.0123456789xy", ".s2.lock.tmp.abcdefg"}) {
