@@ -153,7 +153,15 @@ Result<std::string> AtomicFile::commit(Collision collision) {
 }
 
 Result<void> sync_folder(const std::string& folder) {
-    MUSHER_TRY(const Fd opened, Fd::open(folder, O_RDONLY | O_DIRECTORY));
+    MUSHER_TRY(const Fd opened, open_folder(folder));
+    return sync_folder(opened, folder);
+}
+
+Result<Fd> open_folder(const std::string& folder) {
+    return Fd::open(folder, O_RDONLY | O_DIRECTORY);
+}
+
+Result<void> sync_folder(const Fd& opened, const std::string& folder) {
     if (::fsync(opened.get()) != 0 && errno != EINVAL) {
         return fail(errno_error(errno, "syncing the folder " + folder));
     }

@@ -53,6 +53,10 @@ class AtomicFile {
 
 /// fsync of a directory: names in it are on disk afterwards.
 Result<void> sync_folder(const std::string& folder);
+/// The same of one that was opened before its names changed: that nobody may open it is then no
+/// failure of half a change.
+Result<Fd> open_folder(const std::string& folder);
+Result<void> sync_folder(const Fd& opened, const std::string& folder);
 /// Makes `folder` and what is missing above it, on disk afterwards: a file in a folder that a power
 /// failure takes away is lost as well.
 Result<void> make_folders(const std::string& folder);

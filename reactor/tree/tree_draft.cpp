@@ -113,20 +113,22 @@ Result<void> publish_draft(const NamelessTree& draft, const std::string& folder,
     const auto rename = [&](unsigned flags) {
         return ::renameat2(AT_FDCWD, draft.path.c_str(), AT_FDCWD, path.c_str(), flags);
     };
+    MUSHER_TRY(const Fd around, open_folder(folder));
     int done = rename(RENAME_NOREPLACE);
     // Without the flag a rename still replaces no folder but an empty one.
     if (done != 0 && (errno == EINVAL || errno == ENOSYS)) done = rename(0);
     if (done != 0) return failed("giving a copy its name", path);
-    return sync_folder(folder);
+    return sync_folder(around, folder);
 }
 
 Result<NamelessTree> make_trash(const std::string& folder, const std::string& name) {
     const std::string path = folder + "/" + name;
     NamelessTree trash;
     trash.path = nameless(folder, name, kTrash);
+    MUSHER_TRY(const Fd around, open_folder(folder));
     trash.lock = hold(path);
     if (::rename(path.c_str(), trash.path.c_str()) != 0) return failed("taking away", path);
-    MUSHER_DO(sync_folder(folder));
+    MUSHER_DO(sync_folder(around, folder));
     return trash;
 }
 

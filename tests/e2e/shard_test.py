@@ -739,6 +739,21 @@ class BadMomentsTest(ShardCase):
         self.assertIsNone(self.users())
 
     @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_a_folder_that_cannot_be_synced_loses_nobody(self):
+        other = {"user": 4001, "group": 4001, "extra_groups": []}
+        os.chmod(self.path, 0o755)
+        for folder in (self / "tests", self.ssd):
+            os.chmod(folder, 0o1777)
+        self.assertEqual(self.old("-c", "a", **other).returncode, 0)
+        for folder in (self / "tests", self.ssd):
+            os.chmod(folder, 0o1733)
+            self.failed(self.old("-r", "a", **other), "Permission denied")
+            self.assertEqual(self.users(), "a")
+            self.assert_same(self.shard, self.ssd + "/shard2")
+            os.chmod(folder, 0o1777)
+        self.assertEqual(self.old("-r", "a", **other).returncode, 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
     def test_a_copy_that_cannot_be_read_is_no_other_copy(self):
         other = {"user": 4001, "group": 4001, "extra_groups": []}
         for path in (self / "tests", self.ssd, self.path):

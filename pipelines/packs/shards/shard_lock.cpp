@@ -147,6 +147,7 @@ Result<void> ShardLock::swap(const std::string& text) {
     const std::string name = path_.substr(path_.rfind('/') + 1);
     const std::string temporary =
         folder() + "/." + name + ".tmp." + new_uuid7(0).substr(36 - kMarkDigits);
+    MUSHER_TRY(const Fd around, open_folder(folder()));
     Fd made;
     Result<void> done = write_beside(temporary, text, made);
     if (done && ::rename(temporary.c_str(), path_.c_str()) != 0) done = failed("replacing", path_);
@@ -155,12 +156,13 @@ Result<void> ShardLock::swap(const std::string& text) {
         return done;
     }
     file_ = std::move(made);
-    return sync_folder(folder());
+    return sync_folder(around, folder());
 }
 
 Result<void> ShardLock::remove() {
+    MUSHER_TRY(const Fd around, open_folder(folder()));
     if (::unlink(path_.c_str()) != 0) return failed("removing", path_);
-    return sync_folder(folder());
+    return sync_folder(around, folder());
 }
 
 Result<void> ShardLock::replace(std::vector<std::string> users) {
