@@ -739,6 +739,35 @@ class BadMomentsTest(ShardCase):
         self.assertIsNone(self.users())
 
     @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_gc_goes_on_after_what_it_may_not_remove(self):
+        other = {"user": 4001, "group": 4001, "extra_groups": []}
+        os.chmod(self.path, 0o755)
+        for folder in (self / "tests", self.ssd):
+            os.chmod(folder, 0o1777)
+        self.old("-c", "a", **other)
+        os.unlink(self.lock)
+        own, stays = self.ssd + "/.shard2.tmp.0123456789ab", self.ssd + "/.a.tmp.0123456789ab"
+        for path in (own, stays):
+            os.makedirs(path + "/half")
+        os.chown(own, 4001, 4001)
+        os.chown(own + "/half", 4001, 4001)
+        for name in ("gone", "kept"):
+            open(self / f"tests/{name}.lock", "w").close()
+        os.chown(self / "tests/gone.lock", 4001, 4001)
+        told = self.verb("gc", "--orphans", **other)
+        self.assertEqual(told.returncode, 6, told.stderr)
+        self.assertEqual(os.listdir(self.ssd), [os.path.basename(stays)])
+        self.assertEqual(sorted(os.listdir(self / "tests")), ["kept.lock", "shard2", "ssd"])
+        for line in ("removed: shard2, which nobody uses", "removed: tests/gone.lock",
+                     "removed: tests/ssd/.shard2.tmp", "stays: "):
+            self.assertIn("\n" + line, "\n" + told.stdout)
+        told = self.verb("gc", "--json", **other)
+        self.assertEqual({error["code"] for error in json.loads(told.stdout)["errors"]}, {"denied"})
+        left = subprocess.run([MUSHER, "shard", "gc", "--lockdir", "nowhere", "--ssddir",
+                               self.ssd], capture_output=True)
+        self.assertEqual((left.returncode, len(os.listdir(self.ssd))), (3, 1))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
     def test_a_folder_that_cannot_be_synced_loses_nobody(self):
         other = {"user": 4001, "group": 4001, "extra_groups": []}
         os.chmod(self.path, 0o755)

@@ -176,10 +176,17 @@ Answer garbage_answer(const ShardGarbage& found, bool dry) {
     for (const std::string& one : found.orphans) {
         answer.text += done + named(one) + ", which nobody uses\n";
     }
+    Json faults = Json::array();
+    for (const Error& fault : found.faults) {
+        answer.text += "stays: " + named(fault.text()) + "\n";
+        faults.push_back(to_json(fault));
+    }
+    if (!found.faults.empty()) answer.code = info(found.faults.front().code).exit_code;
     if (answer.text.empty()) answer.text = "nothing is left to remove\n";
     answer.json = Json{{"trees", names(found.trees)},
                        {"files", names(found.files)},
-                       {"orphans", names(found.orphans)}};
+                       {"orphans", names(found.orphans)},
+                       {"errors", std::move(faults)}};
     return answer;
 }
 

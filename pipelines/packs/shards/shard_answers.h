@@ -27,7 +27,7 @@ struct ShardVerdict {
 /// `ok` null for one that was skipped; exit code 7 when one differs, else 3 when one is missing or
 /// could not be compared.
 Answer verify_answer(const std::vector<ShardVerdict>& verdicts);
-/// {trees, files, orphans}
+/// {trees, files, orphans, errors}; the exit code of the first thing that stays.
 Answer garbage_answer(const ShardGarbage& found, bool dry);
 
 }  // namespace musher

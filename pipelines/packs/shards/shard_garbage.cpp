@@ -3,6 +3,7 @@
 
 #include "pipelines/packs/shards/shard_source.h"
 #include "pipelines/packs/shards/shard_survey.h"
+#include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
 #include "reactor/tree/tree_draft.h"
 #include "reactor/tree/tree_remove.h"
@@ -13,13 +14,13 @@ namespace {
 namespace fs = std::filesystem;
 
 /// `.NAME.lock.tmp.…` → NAME; a lock file without content → its name. Others → "".
-std::string shard_of(const fs::directory_entry& file) {
-    const std::string name = file.path().filename().string();
+std::string shard_of(const fs::path& file) {
+    const std::string name = file.filename().string();
     std::error_code failed;
-    if (!fs::is_regular_file(file.symlink_status(failed))) return "";
+    if (!fs::is_regular_file(fs::symlink_status(file, failed))) return "";
     std::string shard = shard_of_temporary(name);
     if (!shard.empty()) return shard;
-    const bool empty = name.ends_with(".lock") && file.file_size(failed) == 0 && !failed;
+    const bool empty = name.ends_with(".lock") && fs::file_size(file, failed) == 0 && !failed;
     return empty ? name.substr(0, name.size() - 5) : "";
 }
 
@@ -32,8 +33,9 @@ class GarbageCollection {
         auto find = [this] { return find_leftovers(places_.ssd_dir, ""); };
         MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await offload(loop_, find));
         for (const NamelessTree& tree : left) {
-            found.trees.push_back(tree.path);
-            MUSHER_CO_DO(co_await remove(tree.path));
+            if (cancel_.requested()) co_return fail(cancel_.error());
+            Result<void> gone = co_await remove(tree.path);
+            note(std::move(gone), tree.path, found.trees);
         }
         co_return Result<void>();
     }
@@ -44,13 +46,11 @@ class GarbageCollection {
             std::vector<std::pair<std::string, std::string>> candidates;  // file, shard
             for (fs::directory_iterator at(places_.lock_dir, failed), end; !failed && at != end;
                  at.increment(failed)) {
-                std::string shard = shard_of(*at);
+                std::string shard = shard_of(at->path());
                 if (!shard.empty()) candidates.emplace_back(at->path().string(), std::move(shard));
             }
             if (failed) return fail(errno_error(failed.value(), "reading " + places_.lock_dir));
-            for (const auto& [file, shard] : candidates) {
-                if (is_free(shard)) found.files.push_back(file);
-            }
+            for (const auto& [file, shard] : candidates) sweep(file, shard);
             return {};
         };
         co_return co_await offload(loop_, work);
@@ -61,7 +61,8 @@ class GarbageCollection {
         MUSHER_CO_TRY(const std::vector<ShardRow> rows, co_await offload(loop_, survey));
         for (const ShardRow& row : rows) {
             const bool removable = row.state == ShardState::orphan && row.own;
-            if (removable) MUSHER_CO_DO(co_await orphan(row.name));
+            if (cancel_.requested()) co_return fail(cancel_.error());
+            if (removable) co_await orphan(row.name);
         }
         co_return Result<void>();
     }
@@ -69,25 +70,39 @@ class GarbageCollection {
     ShardGarbage found;
 
   private:
+    void note(Result<void> done, const std::string& what, std::vector<std::string>& removed) {
+        if (done) removed.push_back(what);
+        if (!done) found.faults.push_back(std::move(done).error());
+    }
     /// Whoever holds the lock has swept, and leaves no file without users. A first user's file is
     /// empty for as long as its shard is copied, and held.
-    bool is_free(const std::string& shard) const {
+    void sweep(const std::string& file, const std::string& shard) {
         const Result<ShardSpot> spot = find_spot(shard, places_.lock_dir, places_.ssd_dir);
-        if (!spot) return false;
-        if (dry_) return !ShardLock::is_held(spot->lock_path());
+        if (!spot) return;
+        if (dry_) {
+            if (!ShardLock::is_held(spot->lock_path())) found.files.push_back(file);
+            return;
+        }
         Result<std::optional<ShardLock>> lock = ShardLock::try_take(*spot);
-        if (!lock || !*lock) return false;
+        if (!lock && lock.error().code == Errc::conflict) return;
+        if (!lock) found.faults.push_back(std::move(lock).error());
+        if (!lock || !*lock) return;
         (*lock)->release();
-        return true;
+        const bool same = !shard_of(file).empty();
+        if (!same || ShardLock::is_held(spot->lock_path())) {
+            found.files.push_back(file);
+        } else {
+            found.faults.emplace_back(Errc::denied, escape_name(file) + " may not be removed");
+        }
     }
     Task<Result<void>> remove(std::string path) {
         if (dry_) co_return Result<void>();
         co_return co_await remove_tree(loop_, std::move(path), CrewOptions(), cancel_);
     }
-    Task<Result<void>> orphan(std::string name) {
+    Task<void> orphan(std::string name) {
         if (dry_) {
             found.orphans.push_back(std::move(name));
-            co_return Result<void>();
+            co_return;
         }
         std::vector<NamelessTree> trash;
         auto take_away = [&]() -> Result<void> {
@@ -105,10 +120,10 @@ class GarbageCollection {
             lock->release();
             return done;
         };
-        MUSHER_CO_DO(co_await offload(loop_, take_away));
-        if (trash.empty()) co_return Result<void>();
-        found.orphans.push_back(name);
-        co_return co_await remove(trash.front().path);
+        Result<void> done = co_await offload(loop_, take_away);
+        if (done && trash.empty()) co_return;
+        if (done) done = co_await remove(trash.front().path);
+        note(std::move(done), name, found.orphans);
     }
 
     Loop& loop_;
@@ -121,8 +136,8 @@ class GarbageCollection {
 Task<Result<ShardGarbage>> collect_shard_garbage(Loop& loop, ShardPlaces places, bool orphans,
                                                  bool dry, Cancel& cancel) {
     GarbageCollection collection(loop, std::move(places), dry, cancel);
-    MUSHER_CO_DO(co_await collection.trees());
     MUSHER_CO_DO(co_await collection.files());
+    MUSHER_CO_DO(co_await collection.trees());
     if (orphans) MUSHER_CO_DO(co_await collection.orphans());
     co_return std::move(collection.found);
 }

@@ -44,9 +44,11 @@ struct ShardGarbage {
     std::vector<std::string> trees;  // drafts and trash of killed processes
     std::vector<std::string> files;  // of replacing lock files, and lock files without users
     std::vector<std::string> orphans;
+    std::vector<Error> faults;  // what stays because it may not be removed
 };
 /// Removes what killed processes left, and with `orphans` also shards without users that are
-/// our own. `dry`: only tells. What somebody works on is left alone.
+/// our own. `dry`: only tells. What somebody works on is left alone; what cannot be
+/// removed ends nothing. Fails where one of the folders cannot be read.
 Task<Result<ShardGarbage>> collect_shard_garbage(Loop& loop, ShardPlaces places, bool orphans,
                                                  bool dry, Cancel& cancel);
 
