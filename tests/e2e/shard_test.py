@@ -323,6 +323,33 @@ class UsersTest(ShardCase):
         self.assertIn("index/1: has another content", told.stdout)
 
 
+    def test_verify_of_what_is_removed_meanwhile(self):
+        for number in range(200):
+            with open(f"{self.shard}/{number}", "wb") as file:
+                file.truncate(8 << 20)
+        self.verb("copy", "tests/shard2", "--id", "a")
+        checking = subprocess.Popen(
+            [MUSHER, "shard", "verify", "shard2", "--lockdir", "tests", "--ssddir", "tests/ssd"],
+            cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+        def reads():
+            files = f"/proc/{checking.pid}/fd"
+            with contextlib.suppress(FileNotFoundError):
+                return any("ssd/shard2/" in os.readlink(f"{files}/{fd}")
+                           for fd in os.listdir(files))
+            return False
+
+        until(reads)
+        checking.send_signal(signal.SIGSTOP)
+        trash = self.ssd + "/.shard2.trash.0123456789ab"  # a removal in the middle
+        os.rename(self.ssd + "/shard2", trash)
+        for number in range(200):
+            os.unlink(f"{trash}/{number}")
+        checking.send_signal(signal.SIGCONT)
+        said = checking.communicate()[0]
+        self.assertEqual(checking.returncode, 3, said)
+        self.assertIn("is no longer there", said)
+
     def test_verify_of_all_skips_what_it_cannot_know(self):
         self.verb("copy", "tests/shard2", "--id", "a")
         shutil.copytree(self.shard, self.ssd + "/old")

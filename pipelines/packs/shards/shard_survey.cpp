@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "pipelines/packs/shards/shard_source.h"
 #include "reactor/base/text.h"
@@ -30,6 +31,13 @@ Result<std::vector<std::string>> names_in(const std::string& folder) {
 bool is_folder(const std::string& path) {
     struct stat info{};
     return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+using Inode = std::pair<dev_t, ino_t>;
+std::optional<Inode> inode_of(const std::string& path) {
+    struct stat info{};
+    if (::lstat(path.c_str(), &info) != 0) return std::nullopt;
+    return Inode(info.st_dev, info.st_ino);
 }
 
 Result<ShardRow> look_at(const ShardPlaces& places, const std::string& name, bool registered) {
@@ -104,7 +112,16 @@ Task<Result<TreeComparison>> check_shard(Loop& loop, const ShardPlaces& places, 
                        "name it: musher shard verify /path/to/" + escape_name(row.name));
     }
     const std::string target = (fs::path(places.ssd_dir) / row.name).string();
-    co_return co_await compare_trees(loop, std::move(source), target, std::move(options), cancel);
+    const auto which = [&target] { return inode_of(target); };
+    const std::optional<Inode> before = co_await offload(loop, which);
+    Result<TreeComparison> found =
+        co_await compare_trees(loop, std::move(source), target, std::move(options), cancel);
+    if (found && found->differences == 0) co_return found;
+    const std::optional<Inode> after = co_await offload(loop, which);
+    if (!after) co_return fail(Errc::not_found, escape_name(target) + " is no longer there");
+    if (before == after) co_return found;
+    co_return fail(Errc::conflict, escape_name(target) + " was replaced while it was compared",
+                   "verify it again");
 }
 
 }  // namespace musher

@@ -35,7 +35,8 @@ Result<std::vector<ShardRow>> survey_shards(const ShardPlaces& places);
 Result<ShardRow> survey_shard(const ShardPlaces& places, const std::string& name);
 
 /// Holds a shard on the SSD against `source` ("": the one it was copied from; `not_found` where
-/// that is not known). Takes no lock: who removes it meanwhile makes it `not_found`.
+/// that is not known). Takes no lock: who removes it meanwhile makes it `not_found`, who
+/// replaces it a `conflict`.
 Task<Result<TreeComparison>> check_shard(Loop& loop, const ShardPlaces& places, ShardRow row,
                                          std::string source, TreeCompareOptions options,
                                          Cancel& cancel);
