@@ -9,6 +9,7 @@
 
 #include "reactor/base/limits.h"
 #include "reactor/base/text.h"
+#include "reactor/component/on_disk.h"
 #include "reactor/drivers/publisher.h"
 #include "reactor/filters/chain.h"
 #include "reactor/loop/offload.h"
@@ -133,10 +134,6 @@ class Directory final : public Step {
     static std::string name_for(const StepContext& context, const Options& options) {
         if (options.has("name")) return on_disk(context.event, options.text("name"));
         return on_disk(context.event, text_in(context.event.facts, "name", context.job));
-    }
-    /// Facts show names that are not UTF-8 with %XX; on disk those are bytes again.
-    static std::string on_disk(const Event& event, const std::string& text) {
-        return flag_in(event.facts, "name_escaped") ? unescape_name(text) : text;
     }
     static Task<Result<StepResult>> publish(StepContext& context, Publication wanted) {
         // Each sink its own: one target that hangs stops no other.

@@ -5,6 +5,7 @@
 #include "pipelines/run/job_runner.h"
 #include "reactor/base/limits.h"
 #include "reactor/base/text.h"
+#include "reactor/component/on_disk.h"
 #include "reactor/loop/offload.h"
 
 namespace musher {
@@ -144,8 +145,7 @@ Result<Json> look_at(const std::string& path) {
 Task<Result<bool>> JobRunner::look_once(Track& track, const ProgramStep& step, Cancel& cancel) {
     if (step.options.fixed().has("path")) {
         MUSHER_CO_TRY(const Options first, step.options.render(track.look(), "until"));
-        const bool escaped = flag_in(claim_.job.event.facts, "name_escaped");
-        const std::string path = escaped ? unescape_name(first.text("path")) : first.text("path");
+        const std::string path = on_disk(claim_.job.event, first.text("path"));
         auto look = [&path] { return look_at(path); };
         MUSHER_CO_TRY(Json seen, co_await offload(around_.loop, look));
         track.outputs()[step.config->id] = std::move(seen);

@@ -3,6 +3,7 @@
 #include "pipelines/packs/shards/shard_use.h"
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
+#include "reactor/component/on_disk.h"
 
 namespace musher {
 
@@ -11,9 +12,9 @@ namespace {
 Result<ShardRequest> request_of(StepContext& context, const Options& options) {
     if (context.cancel.requested()) return fail(context.cancel.error());
     ShardRequest request;
-    MUSHER_TRY(request.spot,
-               find_spot(options.text("shard"), options.text("lock_dir"), options.text("ssd_dir")));
-    request.user = options.text("id");
+    MUSHER_TRY(request.spot, find_spot(on_disk(context.event, options.text("shard")),
+                                       options.text("lock_dir"), options.text("ssd_dir")));
+    request.user = on_disk(context.event, options.text("id"));
     MUSHER_DO(check_user(request.user));
     request.timeout = options.duration("timeout");
     request.on_warning = [](const std::string& what) {

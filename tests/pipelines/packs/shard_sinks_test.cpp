@@ -91,6 +91,27 @@ TEST_F(ShardSinks, PlaceAShardForItsUsers) {
     EXPECT_TRUE(fs::is_empty(dir / "ssd"));
 }
 
+Task<void> copy_odd(Loop& loop, std::string& options, Json& receipt) {
+    StepBench bench(loop, shard_copy_spec(), make_shard_copy());
+    bench.event.facts.edit()["name"] = "raw%FF%25";
+    bench.event.facts.edit()["name_escaped"] = true;
+    receipt = co_await bench.receipt(options);
+    bench.event.facts.edit()["name_escaped"] = false;
+    const Error error = co_await bench.error(options);
+    EXPECT_EQ(error.code, Errc::not_found) << "its own percent signs";
+    co_await bench.close();
+}
+
+TEST_F(ShardSinks, GiveBackTheBytesOfNames) {
+    fs::rename(shard, dir / "raw\xff%");
+    Json receipt;
+    std::string odd = options("${event.name}");
+    test::on_loop(copy_odd, odd, receipt);
+    ASSERT_TRUE(receipt.is_object()) << receipt;
+    EXPECT_EQ(file_text(dir / "raw\xff%.lock"), "raw\xff%");
+    EXPECT_TRUE(fs::exists(dir / "ssd/raw\xff%/one"));
+}
+
 TEST_F(ShardSinks, BlameTheItemOrTheTarget) {
     Error error;
     std::string plain = options("a");
