@@ -84,6 +84,12 @@ Result<Fd> CopiedFolder::open_source(const char* name) {
     return file;
 }
 
+Result<Fd> CopiedFolder::open_copy(const char* name) {
+    Fd file(::openat(to_.get(), name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!file) return fail(errno_error(errno, "opening its copy"));
+    return file;
+}
+
 Result<void> CopiedFolder::copy_file(const char* name, Hand& hand) {
     MUSHER_TRY(Fd from, open_source(name));
     struct stat info{};
@@ -116,8 +122,8 @@ Result<void> CopiedFolder::fill(const char* name, Fd from, Fd to, const struct s
     if (info.st_size > 0) {
         MUSHER_TRY(const bool cloned, clone_file(from.get(), to.get(), copy_.ways));
         if (!cloned && static_cast<std::uint64_t>(info.st_size) >= kLargeFile) {
-            hand.found.push_back(std::make_shared<LargeFile>(
-                copy_, shared_from_this(), path_of(name), std::move(from), std::move(to), info));
+            auto self = std::static_pointer_cast<CopiedFolder>(shared_from_this());
+            hand.found.push_back(std::make_shared<LargeFile>(copy_, std::move(self), name, info));
             return {};
         }
         if (!cloned) {

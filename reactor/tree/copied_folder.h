@@ -30,6 +30,9 @@ class CopiedFolder final : public FolderWalk {
         : FolderWalk(std::move(from), std::move(path)), copy_(copy), to_(std::move(to)) {}
     CopiedFolder(const std::shared_ptr<CopiedFolder>& above, const char* name)
         : FolderWalk(above, name), copy_(above->copy_), place_(above->place_ + name + "/") {}
+    Result<Fd> open_source(const char* name);
+    /// Again, for one of its files that is not whole yet.
+    Result<Fd> open_copy(const char* name);
 
   protected:
     Result<void> begin() override;
@@ -40,7 +43,6 @@ class CopiedFolder final : public FolderWalk {
     Result<void> copy_entry(const FolderEntry& entry, Hand& hand);
     Result<void> copy_file(const char* name, Hand& hand);
     Result<void> copy_symbolic(const char* name);
-    Result<Fd> open_source(const char* name);
     Result<bool> link_to_first(const char* name, const struct stat& info);
     Result<void> fill(const char* name, Fd from, Fd to, const struct stat& info, Hand& hand);
 

@@ -7,8 +7,7 @@ namespace musher {
 Result<Piece> LargeFile::next() {
     Shared& file = *shared_;
     if (!prepared_) {
-        Result<void> done = prepare_large(file.from.get(), file.to.get(), file.info);
-        if (!done) return fail(std::move(done).error().within(file.path));
+        MUSHER_DO(file.named(file.open_both()));
         prepared_ = true;
     }
     const auto end = static_cast<std::uint64_t>(file.info.st_size);
@@ -25,18 +24,27 @@ Result<Piece> LargeFile::next() {
     return piece;
 }
 
+Result<void> LargeFile::Shared::named(Result<void> done) const {
+    if (done) return done;
+    return fail(std::move(done).error().within(folder->path_of(name.c_str())));
+}
+
+Result<void> LargeFile::Shared::open_both() {
+    MUSHER_TRY(from, folder->open_source(name.c_str()));
+    MUSHER_DO(check_unchanged(from.get(), info));
+    MUSHER_TRY(to, folder->open_copy(name.c_str()));
+    return prepare_large(from.get(), to.get(), info);
+}
+
 Result<void> LargeFile::Shared::copy_one(std::uint64_t offset, std::uint64_t size, Hand& hand) {
-    Result<void> done =
-        copy_range(from.get(), to.get(), info, offset, size, copy.ways, hand.buffer);
-    if (!done) return fail(std::move(done).error().within(path));
+    MUSHER_DO(named(copy_range(from.get(), to.get(), info, offset, size, copy.ways, hand.buffer)));
     copy.counters.bytes += size;
     return leave();
 }
 
 Result<void> LargeFile::Shared::leave() {
     if (--open > 0) return {};
-    Result<void> done = finish();
-    if (!done) return fail(std::move(done).error().within(path));
+    MUSHER_DO(named(finish()));
     return folder->leave();
 }
 

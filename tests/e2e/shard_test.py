@@ -839,6 +839,25 @@ class BadMomentsTest(ShardCase):
             self.failed(self.verb("copy", deep, "--id", "b", preexec_fn=few), "Too many open files")
             self.assertEqual(os.stat(self.ssd + "/deep").st_ino, before)
 
+    def test_more_large_files_than_may_be_open(self):
+        for number in range(150):
+            os.makedirs(f"{self.shard}/{number % 3}", exist_ok=True)
+            with open(f"{self.shard}/{number % 3}/{number}", "wb") as file:
+                file.truncate(64 << 20)
+        os.link(self.shard + "/0/0", self.shard + "/1/linked")
+        os.chmod(self.shard + "/0/3", 0o444)
+
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+        told = self.verb("copy", "tests/shard2", "--id", "a", preexec_fn=few)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        copy = self.ssd + "/shard2"
+        self.assertTrue(os.path.samefile(copy + "/0/0", copy + "/1/linked"))
+        for name, mode in (("0/3", 0o444), ("1/1", os.stat(self.shard + "/1/1").st_mode & 0o7777)):
+            info = os.stat(f"{copy}/{name}")
+            self.assertEqual((info.st_mode & 0o7777, info.st_size), (mode, 64 << 20))
+
     def test_an_interrupted_copy_is_rolled_back(self):
         with open(self.shard + "/noise", "wb") as file:
             for _ in range(300):
