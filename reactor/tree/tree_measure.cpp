@@ -12,8 +12,12 @@ namespace musher {
 
 namespace {
 
+constexpr off_t kLinkInInode = 60;  // a target that is shorter has no block of its own
+constexpr std::uint64_t kLinkBlock = 4096;
+
 struct Measuring {
     TreeCounters counters;
+    std::atomic<std::uint64_t> inodes = 0;
     std::mutex mutex;  // of what follows
     std::set<std::pair<dev_t, ino_t>> linked;
     std::string sample;
@@ -44,9 +48,7 @@ class MeasuredFolder final : public FolderWalk {
             ++run_.counters.folders;
             auto self = std::static_pointer_cast<MeasuredFolder>(shared_from_this());
             hand.found.push_back(std::make_shared<MeasuredFolder>(self, entry.name));
-        } else if (entry.type == DT_LNK) {
-            ++run_.counters.links;
-        } else if (entry.type == DT_REG) {
+        } else if (entry.type == DT_LNK || entry.type == DT_REG) {
             return add(entry.name);
         } else {
             ++run_.counters.skipped;
@@ -60,8 +62,14 @@ class MeasuredFolder final : public FolderWalk {
         if (::fstatat(fd(), name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
             return fail(error(errno, "reading", name));
         }
-        ++run_.counters.files;
+        const bool link = S_ISLNK(info.st_mode);
+        ++(link ? run_.counters.links : run_.counters.files);
         if (info.st_nlink > 1 && !run_.first(info)) return {};
+        ++run_.inodes;
+        if (link) {
+            if (info.st_size >= kLinkInInode) run_.counters.allocated += kLinkBlock;
+            return {};
+        }
         run_.counters.bytes += static_cast<std::uint64_t>(info.st_size);
         run_.counters.allocated += static_cast<std::uint64_t>(info.st_blocks) * 512;
         if (info.st_size > 0 && run_.counters.files < 100) run_.offer(path_of(name));
@@ -81,6 +89,7 @@ Task<Result<TreeMeasure>> measure_tree(Loop& loop, std::string path, CrewOptions
     MUSHER_CO_DO(co_await crew.run(std::move(root), cancel));
     TreeMeasure measure;
     measure.totals = run.counters.now();
+    measure.inodes = run.inodes + measure.totals.folders;
     measure.sample = std::move(run.sample);
     co_return measure;
 }

@@ -8,7 +8,8 @@ namespace musher {
 
 struct TreeMeasure {
     TreeTotals totals;
-    std::string sample;  // path of a file with content; empty: there is none
+    std::uint64_t inodes = 0;  // files, folders and links; of hard links one
+    std::string sample;        // path of a file with content; empty: there is none
 };
 
 /// Counts what is below the folder `path`; opens folders only, so that a file that cannot be read

@@ -745,9 +745,26 @@ class BadMomentsTest(ShardCase):
         os.unlink(self.shard + "/large")
         for number in range(200):
             open(f"{self.shard}/{number}", "w").close()
-        self.failed(self.old("-c", "a"), "names", "has room for")
+        self.failed(self.old("-c", "a"), "files", "has room for")
         self.assertEqual(os.listdir(self.ssd), [])
         self.assertIsNone(self.users())
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
+    def test_links_take_no_room(self):
+        image = self / "image"
+        with open(image, "wb") as file:
+            file.truncate(8 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-N", "3000", image], check=True)
+        if subprocess.run(["mount", "-o", "loop", image, self.ssd],
+                          capture_output=True).returncode != 0:
+            self.skipTest("may not mount")
+        self.addCleanup(subprocess.run, ["umount", self.ssd])
+        for number in range(2500):
+            os.symlink("docs", f"{self.shard}/link{number}")  # in 10 MiB, at 4 KiB each
+        for number in range(1000):
+            os.link(self.shard + "/docs", f"{self.shard}/name{number}")
+        self.assertEqual(self.old("-c", "a").returncode, 0)
+        self.assert_same(self.shard, self.ssd + "/shard2")
 
     @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
     def test_an_ssd_that_is_full_in_the_middle(self):

@@ -16,7 +16,7 @@
 namespace musher {
 
 namespace {
-constexpr std::uint64_t kPerName = 4096;  // a folder's block, a small file's inode and rounding
+constexpr std::uint64_t kPerFolder = 4096;  // its block
 
 /// Without links and dots, so that one folder has one name.
 std::string resolved(const std::string& path) {
@@ -114,12 +114,12 @@ Result<void> check_room(const ShardSpot& spot, const TreeMeasure& measure, int d
     struct statvfs room{};
     if (::fstatvfs(draft, &room) != 0) return {};
     const TreeTotals& totals = measure.totals;
-    const std::uint64_t names = totals.files + totals.folders + totals.links;
-    const std::uint64_t needed = totals.allocated + (totals.folders + totals.links) * kPerName;
+    const std::uint64_t needed = totals.allocated + totals.folders * kPerFolder;
     const std::uint64_t free = room.f_bavail * room.f_frsize;
-    if (room.f_files > 0 && names > room.f_favail) {
-        return fail(Errc::full, escape_name(spot.name) + " holds " + std::to_string(names) +
-                                    " names, and " + escape_name(spot.ssd_dir) + " has room for " +
+    if (room.f_files > 0 && measure.inodes > room.f_favail) {
+        return fail(Errc::full, escape_name(spot.name) + " holds " +
+                                    std::to_string(measure.inodes) + " files, and " +
+                                    escape_name(spot.ssd_dir) + " has room for " +
                                     std::to_string(room.f_favail));
     }
     if (needed <= free || can_clone(measure.sample, draft)) return {};
