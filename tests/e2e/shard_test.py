@@ -523,6 +523,23 @@ class VerbTest(ShardCase):
         open(self / "tests/.hid.lock", "w").close()
         self.assertIn("tests/.hid.lock", self.verb("gc").stdout)
 
+    def test_names_that_are_not_utf8(self):
+        for name in (b"raw\xff", b"raw%FF"):
+            self.make_shard((self / "tests/") + os.fsdecode(name))
+            for user in (b"u", b"v\xfe%"):
+                told = self.verb("copy", b"tests/" + name, "--id", user, "--json")
+                self.assertEqual(told.returncode, 0, told.stderr)
+        said = json.loads(told.stdout)
+        self.assertEqual((said["shard"], said["users"], said["name_escaped"]),
+                         ("raw%25FF", ["u", "v%FE%25"], True))
+        self.verb("remove", "raw%FF", "--id", b"v\xfe%")
+        rows = json.loads(self.verb("list", "--json").stdout)["shards"]
+        self.assertEqual([(row["shard"], row["users"], row.get("name_escaped")) for row in rows],
+                         [("raw%FF", ["u"], None), ("raw%FF", ["u", "v%FE%25"], True)])
+        self.assertEqual(rows[0]["source"], self / "tests/raw%FF")
+        self.assertEqual([row["ok"] for row in
+                          json.loads(self.verb("verify", "--json").stdout)["shards"]], [True, True])
+
     def test_who_takes_a_user_off_sweeps(self):
         def leave():
             os.makedirs(self.ssd + "/.shard2.tmp.0123456789ab/half")

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pipelines/verb/verb_text.h"
 #include "reactor/base/clock.h"
 #include "reactor/base/text.h"
@@ -12,10 +14,25 @@ namespace {
 /// As JSON and terminals can hold it.
 std::string named(const std::string& bytes) { return shown(Json(escape_name(bytes))); }
 
-Json names(const std::vector<std::string>& all) {
-    Json list = Json::array();
-    for (const std::string& one : all) list.push_back(escape_name(one));
-    return list;
+/// Puts the names into the answer as it can hold them. All or none: `name_escaped` says how each of
+/// them is to be read.
+using Names = std::vector<std::string>;
+void put_names(Json& answer, const std::vector<std::pair<const char*, std::string>>& single,
+               const std::vector<std::pair<const char*, Names>>& lists) {
+    bool plain = true;
+    for (const auto& [key, name] : single) plain = plain && is_utf8(name);
+    for (const auto& [key, all] : lists) {
+        plain = plain && std::all_of(all.begin(), all.end(), is_utf8);
+    }
+    const auto held = [plain](const std::string& name) {
+        return plain ? name : escape_bytes(name);
+    };
+    for (const auto& [key, name] : single) answer[key] = held(name);
+    for (const auto& [key, all] : lists) {
+        answer[key] = Json::array();
+        for (const std::string& name : all) answer[key].push_back(held(name));
+    }
+    if (!plain) answer["name_escaped"] = true;
 }
 std::string joined(const std::vector<std::string>& all) {
     std::string text;
@@ -25,12 +42,14 @@ std::string joined(const std::vector<std::string>& all) {
 std::string amount(const TreeTotals& totals) {
     return counted(totals.files, "file") + ", " + counted(totals.bytes, "byte");
 }
-Json row_json(const ShardRow& row) {
-    return Json{{"shard", escape_name(row.name)},
-                {"state", state_name(row.state)},
-                {"users", names(row.users)},
-                {"source", row.source.empty() ? Json() : Json(escape_name(row.source))},
-                {"busy", row.busy}};
+Json row_json(const ShardRow& row, const std::string& source, const std::string& target = {}) {
+    Json json{{"state", state_name(row.state)}, {"busy", row.busy}};
+    std::vector<std::pair<const char*, std::string>> single = {{"shard", row.name}};
+    if (!source.empty()) single.emplace_back("source", source);
+    if (!target.empty()) single.emplace_back("target", target);
+    if (source.empty()) json["source"] = nullptr;
+    put_names(json, single, {{"users", row.users}});
+    return json;
 }
 }  // namespace
 
@@ -55,11 +74,11 @@ Answer copied_answer(const ShardSpot& spot, const ShardOutcome& outcome) {
     }
     answer.text += "; users: " + joined(outcome.users) + "\n";
     for (const std::string& line : losses_of(outcome.totals)) answer.text += line + "\n";
-    answer.json = Json{{"shard", escape_name(spot.name)},  {"target", escape_name(spot.target())},
-                       {"copied", outcome.copied},         {"changed", outcome.changed},
-                       {"users", names(outcome.users)},    {"files", outcome.totals.files},
-                       {"bytes", outcome.totals.bytes},    {"left_out", outcome.totals.skipped},
-                       {"not_kept", outcome.totals.unkept}};
+    answer.json = Json{{"copied", outcome.copied},           {"changed", outcome.changed},
+                       {"files", outcome.totals.files},      {"bytes", outcome.totals.bytes},
+                       {"left_out", outcome.totals.skipped}, {"not_kept", outcome.totals.unkept}};
+    put_names(answer.json, {{"shard", spot.name}, {"target", spot.target()}},
+              {{"users", outcome.users}});
     return answer;
 }
 
@@ -74,11 +93,10 @@ Answer removed_answer(const ShardSpot& spot, const std::string& user, const Shar
         answer.text =
             fmt::format("{}: still used by {}\n", named(spot.name), joined(outcome.users));
     }
-    answer.json = Json{{"shard", escape_name(spot.name)},
-                       {"target", escape_name(spot.target())},
-                       {"removed", outcome.changed && outcome.users.empty()},
-                       {"changed", outcome.changed},
-                       {"users", names(outcome.users)}};
+    answer.json =
+        Json{{"removed", outcome.changed && outcome.users.empty()}, {"changed", outcome.changed}};
+    put_names(answer.json, {{"shard", spot.name}, {"target", spot.target()}},
+              {{"users", outcome.users}});
     return answer;
 }
 
@@ -87,7 +105,7 @@ Answer list_answer(const std::vector<ShardRow>& rows) {
     answer.json["shards"] = Json::array();
     std::vector<std::vector<std::string>> lines = {{"SHARD", "STATE", "USERS", "SOURCE"}};
     for (const ShardRow& row : rows) {
-        answer.json["shards"].push_back(row_json(row));
+        answer.json["shards"].push_back(row_json(row, row.source));
         lines.push_back({named(row.name),
                          std::string(state_name(row.state)) + (row.busy ? ", busy" : ""),
                          joined(row.users), row.source.empty() ? "-" : named(row.source)});
@@ -98,8 +116,7 @@ Answer list_answer(const std::vector<ShardRow>& rows) {
 
 Answer status_answer(const ShardSpot& spot, const ShardRow& row, const TreeTotals& totals) {
     Answer answer;
-    answer.json = row_json(row);
-    answer.json["target"] = escape_name(spot.target());
+    answer.json = row_json(row, row.source, spot.target());
     answer.json["files"] = totals.files;
     answer.json["bytes"] = totals.bytes;
     answer.text = table({{"shard", named(row.name)},
@@ -130,7 +147,7 @@ Errc tell(const ShardVerdict& verdict, Answer& answer, Json& row, bool& ok) {
     row["files"] = found.totals.files;
     row["bytes"] = found.totals.bytes;
     row["differences"] = found.differences;
-    row["differing"] = names(found.differing);
+    row["differing"] = found.differing;
     ok = found.differences == 0;
     if (ok) {
         answer.text += name + ": ok, " + amount(found.totals) + "\n";
@@ -147,14 +164,14 @@ Answer verify_answer(const std::vector<ShardVerdict>& verdicts) {
     Answer answer;
     Json rows = Json::array();
     for (const ShardVerdict& verdict : verdicts) {
-        Json row = row_json(verdict.row);
+        const std::string& source = verdict.source.empty() ? verdict.row.source : verdict.source;
+        Json row = row_json(verdict.row, source);
         if (verdict.skipped) {
             answer.text += named(verdict.row.name) + ": skipped: its source is not known\n";
             row["ok"] = nullptr;
             rows.push_back(std::move(row));
             continue;
         }
-        if (!verdict.source.empty()) row["source"] = escape_name(verdict.source);
         bool ok = false;
         const Errc code = tell(verdict, answer, row, ok);
         row["ok"] = ok;
@@ -183,10 +200,9 @@ Answer garbage_answer(const ShardGarbage& found, bool dry) {
     }
     if (!found.faults.empty()) answer.code = info(found.faults.front().code).exit_code;
     if (answer.text.empty()) answer.text = "nothing is left to remove\n";
-    answer.json = Json{{"trees", names(found.trees)},
-                       {"files", names(found.files)},
-                       {"orphans", names(found.orphans)},
-                       {"errors", std::move(faults)}};
+    answer.json["errors"] = std::move(faults);
+    put_names(answer.json, {},
+              {{"trees", found.trees}, {"files", found.files}, {"orphans", found.orphans}});
     return answer;
 }
 

@@ -1,4 +1,5 @@
-// How the shard verbs tell what they did, to people and to programs.
+// How the shard verbs tell what they did, to people and to programs. Where a name in JSON is not
+// UTF-8, all names of its object are percent-escaped, and it has `name_escaped: true`.
 #pragma once
 
 #include "pipelines/packs/shards/shard_survey.h"
