@@ -759,12 +759,27 @@ class BadMomentsTest(ShardCase):
         self.failed(self.old("-c", "a"), "takes 2", "left")
         told = self.verb("copy", "tests/shard2", "--id", "a")
         self.assertEqual(told.returncode, 5)
+        self.assertTrue(told.stderr.endswith("\nhint: free some space\n"), told.stderr)
         os.unlink(self.shard + "/large")
         for number in range(200):
             open(f"{self.shard}/{number}", "w").close()
         self.failed(self.old("-c", "a"), "files", "has room for")
         self.assertEqual(os.listdir(self.ssd), [])
         self.assertIsNone(self.users())
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
+    def test_a_full_folder_of_lock_files(self):
+        locks = self / "locks"
+        os.makedirs(locks)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", locks],
+                          capture_output=True).returncode != 0:
+            self.skipTest("may not mount")
+        self.addCleanup(subprocess.run, ["umount", locks])
+        with open(locks + "/full", "wb") as file, contextlib.suppress(OSError):
+            file.write(b"x" * 8192)
+        told = self.call("-c", "-l", locks, "-s", "tests/ssd", "-i", "a", "tests/shard2")
+        self.failed(told, locks + "/.shard2.lock.tmp.", "No space left on device")
+        self.assertEqual((os.listdir(locks), os.listdir(self.ssd)), (["full"], []))
 
     @unittest.skipUnless(os.geteuid() == 0, "needs to mount")
     def test_links_take_no_room(self):

@@ -137,7 +137,8 @@ Result<void> ShardLock::write_beside(const std::string& temporary, const std::st
     if (::fchmod(made.get(), info.st_mode & 07777) != 0) {
         return failed("setting the mode of", temporary);
     }
-    MUSHER_DO(write_all(made.get(), text));
+    Result<void> written = write_all(made.get(), text);
+    if (!written) return fail(std::move(written).error().within(escape_name(temporary)));
     if (::fsync(made.get()) != 0) return failed("syncing", temporary);
     return {};
 }
