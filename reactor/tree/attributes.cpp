@@ -41,18 +41,19 @@ bool refused() { return errno == EPERM || errno == EOPNOTSUPP || errno == EACCES
 /// but some owners.
 bool may_not_own() { return errno == EPERM || errno == EINVAL; }
 
-/// 1 when the owner could not be kept. Rights of the owner and the group are then taken off `mode`:
-/// they are no rights of others.
+/// 1 when the owner or the group could not be kept. Rights of the owner and the group are then
+/// taken off `mode`: they are no rights of others.
 Result<unsigned> keep_owner(int to, const struct stat& info, const Creator& creator, mode_t& mode) {
     if (info.st_uid == creator.uid && info.st_gid == creator.gid) return 0u;
     if (::fchown(to, info.st_uid, info.st_gid) == 0) return 0u;
     if (!may_not_own()) return failed("setting its owner");
     // One's own file may still get one of one's groups.
-    if (::fchown(to, static_cast<uid_t>(-1), info.st_gid) != 0) {
+    const bool group = ::fchown(to, static_cast<uid_t>(-1), info.st_gid) == 0;
+    if (!group) {
         if (!may_not_own()) return failed("setting its group");
         mode &= ~mode_t{S_ISGID};
     }
-    if (info.st_uid == creator.uid) return 0u;
+    if (info.st_uid == creator.uid) return group ? 0u : 1u;
     mode &= 01777;
     return 1u;
 }

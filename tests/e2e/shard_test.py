@@ -676,7 +676,8 @@ class BadMomentsTest(ShardCase):
                      "--ssddir", "tests/ssd", "--id", "a", "--json"],
                     cwd=self.path, capture_output=True, text=True)
                 self.assertEqual(told.returncode, 0, told.stderr)
-                lost = 3 if shell[0] == "unshare" else 2  # docs, link, who may read index/0
+                # docs, link, the group of index/1, who may read index/0
+                lost = 4 if shell[0] == "unshare" else 3
                 self.assertEqual(json.loads(told.stdout)["not_kept"], lost)
                 for name in ("docs", "index/1"):
                     info = os.stat(f"{self.ssd}/shard2/{name}")
@@ -692,6 +693,12 @@ class BadMomentsTest(ShardCase):
         other = {"user": 4001, "group": 4001, "extra_groups": []}
         self.assertEqual(self.old("-c", "a", **other).returncode, 0)
         self.assertEqual(os.getxattr(self.ssd + "/shard2/docs", "user.colour"), b"green")
+        for path in (self.shard, self.shard + "/index", self.shard + "/index/0"):
+            os.chown(path, 4001, 4001)
+        os.chown(self.shard + "/index/1", 4001, 4321)
+        self.assertEqual(self.old("-r", "a", **other).returncode, 0)
+        told = self.verb("copy", "tests/shard2", "--id", "a", "--json", **other)
+        self.assertEqual(json.loads(told.stdout)["not_kept"], 1)
         self.assertEqual(os.stat(self.ssd + "/shard2/docs").st_mode & 0o7777, 0o444)
 
     def test_attributes_that_the_ssd_does_not_take(self):
