@@ -154,12 +154,16 @@ void say_note(const ShardRequest& request, const std::string& lock, ShardNote no
 int failed(const Error& error) {
     say("ERROR:shard_to_ssd:" + error.text());
     if (!error.hint.empty()) say("ERROR:shard_to_ssd:" + error.hint);
-    return error.code == Errc::usage ? 2 : 1;
+    return 1;
 }
 
 int run(const Arguments& given) {
     Result<ShardSpot> spot = find_spot(given.shard, given.lock_dir, given.ssd_dir);
-    if (!spot) return failed(spot.error());
+    const Result<void> user = check_user(given.id);
+    if (!spot || !user) {
+        failed(spot ? user.error() : spot.error());
+        return 2;  // as other wrong arguments; what fails under the lock is 1
+    }
     ShardRequest request;
     request.spot = std::move(*spot);
     request.user = given.id;
