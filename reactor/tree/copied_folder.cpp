@@ -113,7 +113,7 @@ Result<bool> CopiedFolder::link_to_first(const char* name, const struct stat& in
     if (::linkat(copy_.root, first->c_str(), to_.get(), name, 0) != 0) {
         return fail(errno_error(errno, "linking it to its copy " + *first));
     }
-    ++copy_.counters.files;
+    ++(S_ISLNK(info.st_mode) ? copy_.counters.links : copy_.counters.files);
     return true;
 }
 
@@ -145,6 +145,10 @@ Result<void> CopiedFolder::copy_symbolic(const char* name) {
         return fail(source_error(errno, "reading it"));
     }
     if (!S_ISLNK(info.st_mode)) return fail(changed());
+    if (info.st_nlink > 1) {
+        MUSHER_TRY(const bool linked, link_to_first(name, info));
+        if (linked) return {};
+    }
     std::string target(static_cast<std::size_t>(info.st_size) + 1, '\0');
     const ssize_t size = ::readlinkat(fd(), name, target.data(), target.size());
     if (size < 0) return fail(source_error(errno, "reading it"));
@@ -153,6 +157,7 @@ Result<void> CopiedFolder::copy_symbolic(const char* name) {
     if (::symlinkat(target.c_str(), to_.get(), name) != 0) {
         return fail(errno_error(errno, "making its copy"));
     }
+    if (info.st_nlink > 1) copy_.links.made(info, place_ + name);
     MUSHER_TRY(const unsigned unkept, copy_link_attributes(to_.get(), name, info, copy_.creator));
     copy_.counters.unkept += unkept;
     ++copy_.counters.links;
