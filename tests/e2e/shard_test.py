@@ -586,6 +586,15 @@ class BadMomentsTest(ShardCase):
         self.failed(told, f"is a copy of {self.shard}, not of {self / 'tests/more/shard2'}")
         self.assertEqual(self.users(), "a")
 
+    def test_a_source_that_is_not_there_gets_no_user(self):
+        self.old("-c", "a")
+        self.failed(self.old("-c", "b", "/nowhere/shard2"), "/nowhere/shard2: No such file")
+        self.assertEqual(self.verb("copy", "/nowhere/shard2", "--id", "b").returncode, 3)
+        os.makedirs(self / "tests/more")
+        open(self / "tests/more/shard2", "w").close()
+        self.failed(self.old("-c", "b", "tests/more/shard2"), "Not a directory")
+        self.assertEqual(self.users(), "a")
+
     def test_a_shard_is_no_copy_of_itself(self):
         self.make_shard(self.ssd + "/shard9")
         told = self.old("-c", "a", "tests/ssd/shard9")

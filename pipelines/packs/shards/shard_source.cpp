@@ -93,6 +93,9 @@ Result<bool> is_on_ssd(const ShardSpot& spot) {
 }
 
 Result<void> check_source(const ShardSpot& spot) {
+    struct stat info{};
+    const int number = ::stat(spot.source.c_str(), &info) != 0 ? errno : ENOTDIR;
+    if (!S_ISDIR(info.st_mode)) return fail(errno_error(number, escape_name(spot.source)));
     const std::string target = spot.target();
     const std::string copied = source_of(target);
     const std::string wanted = resolved(spot.source);

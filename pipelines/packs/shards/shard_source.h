@@ -27,7 +27,8 @@ bool is_own(const ShardSpot& spot);
 /// Whether the shard's name on the SSD is taken; `conflict` when by no folder, `usage` when the
 /// source is what lies there, or a folder in it.
 Result<bool> is_on_ssd(const ShardSpot& spot);
-/// `conflict` when what is on the SSD is known to be a copy of another source.
+/// `conflict` when what is on the SSD is known to be a copy of another source; as the file system
+/// says when the source is no folder.
 Result<void> check_source(const ShardSpot& spot);
 /// The same before a removal: a path leads to what is to be taken off, so that it must be no other
 /// source than the one copied, as long as both are there to be told apart.
