@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -124,6 +125,7 @@ class CommandLine {
     std::string path_of(const CLI::App* command) const;
     Error fault_of(const CLI::ParseError& error, const CLI::App* command) const;
     int report(std::string_view verb, const Error& error) const;
+    int put(std::string_view verb, const std::string& text, int code) const;
 
     CLI::App app_;
     CLI::App* group_of(const std::string& name);
@@ -228,6 +230,16 @@ int CommandLine::report(std::string_view verb, const Error& error) const {
     return info(error.code).exit_code;
 }
 
+/// The exit code of an answer, which somebody may rely on, once it is written. Who closes a pipe
+/// wants no more of it.
+int CommandLine::put(std::string_view verb, const std::string& text, int code) const {
+    const bool written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+    if (written || errno == EPIPE) return code;
+    const Error error = errno_error(errno, "writing the answer");
+    std::fputs(fmt::format("musher {}: error: {}\n", verb, error.text()).c_str(), stderr);
+    return code != 0 ? code : info(error.code).exit_code;
+}
+
 int CommandLine::finish(const Verb& verb) {
     call_.config = as_given(call_.config);
     if (!call_.config.empty()) call_.values["config"] = {call_.config};
@@ -238,8 +250,7 @@ int CommandLine::finish(const Verb& verb) {
         const std::string text =
             call_.json ? answer->json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
                        : answer->text;
-        std::fputs(text.c_str(), stdout);
-        return answer->code;
+        return put(verb.name, text, answer->code);
     }
     return report(verb.name, answer.error());
 }

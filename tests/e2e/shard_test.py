@@ -423,6 +423,22 @@ class VerbTest(ShardCase):
         self.assertIn("I am last user", waiting.communicate()[1])
         self.assertEqual(waiting.returncode, 0)
 
+    def test_an_answer_that_is_lost_is_no_success(self):
+        for words in (("copy", "tests/shard2", "--id", "a", "--json"), ("list",), ("verify",)):
+            with open("/dev/full", "w") as full:
+                told = subprocess.run(
+                    [MUSHER, "shard", *words, "--lockdir", "tests", "--ssddir", "tests/ssd"],
+                    cwd=self.path, stdout=full, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(told.returncode, 5, words)
+            self.assertEqual(told.stderr, f"musher shard {words[0]}: error: writing the answer: "
+                                          "No space left on device\n")
+        closed, pipe = os.pipe()
+        os.close(closed)
+        told = subprocess.run([MUSHER, "shard", "list", "--lockdir", "tests", "--ssddir", "tests/ssd"],
+                              cwd=self.path, stdout=pipe, stderr=subprocess.PIPE, text=True)
+        os.close(pipe)
+        self.assertEqual((told.returncode, told.stderr), (0, ""))
+
     def test_a_hang_up_that_nohup_ignores_ends_nothing(self):
         with open(self.lock, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -158,8 +158,9 @@ constexpr VerbOption id_option() {
 }
 VerbOption timeout_option() {
     return {"timeout", Kind::value,
-            "how long to wait while somebody else copies or removes the shard (without end)", false,
-            "5m"};
+            "how long to wait while somebody else copies or removes the shard; 0s, as without it: "
+            "without end",
+            false, "5m"};
 }
 }  // namespace
 
