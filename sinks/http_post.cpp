@@ -57,6 +57,7 @@ class HttpPost final : public Step {
         request.ca_file = options.text("ca_file");
         request.timeout = Duration(0);  // of a large body; silence and the step's own timeout count
         request.silence = std::chrono::seconds(60);
+        request.head_suffices = true;
         std::string type = "application/octet-stream";
         if (body) {
             if (context.body.path.empty()) return fail(Errc::usage, "this job carries no file");
@@ -82,9 +83,10 @@ class HttpPost final : public Step {
         request.headers.push_back(name + ": " + value);
     }
 
-    /// JSON as JSON, other text as text; nothing of what is long or neither.
+    /// JSON as JSON, other text as text; nothing of what is long, broken off or neither.
     static Json kept(const HttpResponse& response) {
-        if (response.body.size() > kKept || !is_utf8(response.body)) return nullptr;
+        if (response.truncated || response.body.size() > kKept || !is_utf8(response.body))
+            return nullptr;
         const auto parsed = parse_json(response.body);
         return parsed ? *parsed : Json(response.body);
     }
@@ -100,10 +102,10 @@ const Spec& http_post_spec() {
         "Every request carries `Idempotency-Key: JOB/STEP`, the same on every attempt, so that a "
         "server that knows it does a thing once. Certificates are checked and redirects are not "
         "followed.\n\n"
-        "An answer under 300 is success. 401 and 403 hold the pipeline, as do 429, 502, 503 and "
-        "504; other answers of `retry_on` are tried again; the rest is the item's fault: the job "
-        "is dead at once. A `Retry-After` (seconds or a date) is waited for, but no longer than "
-        "an hour: the next request then asks again.",
+        "An answer under 300 is success, also when its body breaks off. 401 and 403 hold the "
+        "pipeline, as do 429, 502, 503 and 504; other answers of `retry_on` are tried again; the "
+        "rest is the item's fault: the job is dead at once. A `Retry-After` (seconds or a date) is "
+        "waited for, but no longer than an hour: the next request then asks again.",
         {
             http_url_option(),
             http_headers_option(),
@@ -126,7 +128,8 @@ const Spec& http_post_spec() {
         },
         {{"status", "the answer's status", 200},
          {"response",
-          "the answer's JSON, or its text, with *** for secrets that it quotes; null over 4 KiB",
+          "the answer's JSON, or its text, with *** for secrets that it quotes; null over 4 KiB, "
+          "or when it broke off",
           Json::object()}},
         R"(version: 1
 pipeline: announce

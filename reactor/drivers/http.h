@@ -32,6 +32,9 @@ struct HttpRequest {
     /// Asks for gzip, and gives what was in it to on_slice and HttpResponse::body; the limits then
     /// count what was in it. Not with on_data.
     bool compressed = false;
+    /// What was sent whole and answered 2xx is done: the answer counts when its body breaks off
+    /// too, `truncated` and without a body. Not with on_data and on_slice.
+    bool head_suffices = false;
     /// Gets the body of a 2xx answer as it comes, instead of HttpResponse::body; false ends the
     /// transfer. Other answers' bodies are kept. The server waits while more than a slice does.
     std::function<bool(std::string_view piece)> on_data;
@@ -53,7 +56,7 @@ struct HttpResponse {
     int status = 0;
     std::vector<std::pair<std::string, std::string>> headers;  // names in small letters
     std::string body;
-    bool truncated = false;       // the body was longer than response_limit or stream_limit
+    bool truncated = false;       // not the whole body: longer than a limit, or broken off
     bool delimited = false;       // the server said where the body ends; else it just hung up
     std::string location;         // of a 3xx that was not followed: where to, as a whole URL
     milliseconds retry_after{0};  // at most kLongestRetryAfter

@@ -30,12 +30,14 @@ std::size_t Http::Exchange::on_head(char* data, std::size_t, std::size_t size, v
 void Http::Exchange::take_head_line(std::string_view line) {
     if (line.starts_with("HTTP/")) {  // also after a redirect, and after 1xx
         response_.headers.clear();
+        headed_ = false;
         const std::size_t space = line.find(' ');
         response_.status = space == std::string_view::npos
                                ? 0
                                : std::atoi(std::string(line.substr(space)).c_str());
         return;
     }
+    if (line.empty()) headed_ = true;
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
     std::string name = small_letters(std::string(line.substr(0, colon)));
@@ -149,10 +151,22 @@ bool Http::Exchange::unpacks_whole() const {
     return !asked || !gunzip_ || gunzip_->whole();
 }
 
+/// Nothing was amiss with the request: only the rest of the answer is missing.
+bool Http::Exchange::is_done_anyway() const {
+    if (!request_.head_suffices || !headed_ || !response_.ok()) return false;
+    curl_off_t sent = 0;
+    curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    return static_cast<std::uint64_t>(sent) >= upload_size_;
+}
+
 Result<HttpResponse> Http::Exchange::result() {
     begin_body();
     if (fault_ && response_.ok()) return fail(*fault_);
-    if (transfer.code != CURLE_OK && !enough_ && !fault_) return fail(failure());
+    if (transfer.code != CURLE_OK && !enough_ && !fault_) {
+        if (!is_done_anyway()) return fail(failure());
+        response_.body.clear();
+        response_.truncated = true;
+    }
     if (burst_) response_.truncated = true;
     if (!unpacks_whole()) {
         return fail(says(Errc::failed, "the answer ends in the middle of its gzip stream"));

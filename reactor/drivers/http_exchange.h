@@ -52,6 +52,7 @@ class Http::Exchange {
     bool keep(std::string_view piece);
     bool keep_plain(std::string_view piece);
     bool unpacks_whole() const;
+    bool is_done_anyway() const;
     bool is_delimited() const;
     std::uint64_t announced() const;  // Content-Length, 0 without one
     Error says(Errc code, const std::string& what) const;
@@ -66,11 +67,13 @@ class Http::Exchange {
     std::string arrived_;         // for on_data and on_slice, up to a slice
     std::uint64_t streamed_ = 0;  // bytes of it so far
     bool enough_ = false;         // we ended it ourselves: the answer is long enough
+    bool headed_ = false;         // the last head came to its end
     bool begun_ = false;          // its headers are whole, and judged
     std::optional<Error> fault_;  // of the answer
     std::optional<Gunzip> gunzip_;
     std::uint64_t unpacked_ = 0;  // bytes of it that write() made
     bool burst_ = false;          // they became too many
+    std::uint64_t upload_size_ = 0;
     Fd body_;
     std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers_;
     char reason_[CURL_ERROR_SIZE] = "";

@@ -67,14 +67,14 @@ Result<void> Http::Exchange::prepare(std::uint64_t upload_size) {
 void Http::Exchange::prepare_body(std::uint64_t upload_size) {
     CURL* easy = transfer.easy;
     const bool file = !request_.body_file.empty();
+    upload_size_ = file ? upload_size : request_.body.size();
     std::string_view implied = "GET";
     if (request_.method == "HEAD") {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         implied = "HEAD";
     } else if (file || !request_.body.empty() || request_.method == "POST") {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                         static_cast<curl_off_t>(file ? upload_size : request_.body.size()));
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(upload_size_));
         implied = "POST";
     }
     if (request_.method != implied) {

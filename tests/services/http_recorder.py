@@ -3,7 +3,8 @@
 
 usage: http_recorder.py RECORD_FILE PORT|SOCKET_PATH [CERTIFICATE KEY]
 Paths: /STATUS[?retry_after=…&say=…], /echo, /large?bytes=N, /hang, /drip, /events,
-/redirect[?to=URL&page=BYTES], /reset, /cut, /cut_chunks, /who, /banner,
+/redirect[?to=URL&page=BYTES], /reset, /cut?[status=N&head=1],
+/cut_chunks, /who, /banner,
 /gzip?[bytes=N&keep=N&damage=1&twice=1&as=CODING&status=N], /quote
 """
 import gzip, hashlib, http.server, json, select, socket, socketserver, ssl, sys, threading
@@ -82,7 +83,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
                 self.until_hangup(name)
             self.close_connection = True
         elif name == "cut":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nten bytes.")
+            rest = b"" if "head" in query else b"\r\nten bytes."  # head: broken off within it
+            self.wfile.write(b"HTTP/1.1 " + query.get("status", "200").encode() +
+                             b" OK\r\nContent-Length: 100\r\n" + rest)
             self.close_connection = True
         elif name == "cut_chunks":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

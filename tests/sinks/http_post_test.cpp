@@ -57,6 +57,26 @@ TEST(HttpPost, SendsJsonFormsAndTheBody) {
     test::on_loop(payloads, server);
 }
 
+Task<void> broken_off(Loop& loop, HttpServer& server) {
+    StepBench bench(loop, http_post_spec(), make_http_post());
+    for (const char* path : {"/cut", "/cut_chunks"}) {
+        const Json receipt =
+            co_await bench.receipt("{ url: \"" + server.url(path) + "\", json: { x: 1 } }");
+        EXPECT_EQ(receipt["status"], 200) << receipt;
+        EXPECT_EQ(receipt["response"], nullptr) << receipt;
+    }
+    for (const char* path : {"/cut?status=500", "/cut?head=1"}) {
+        const Error error =
+            co_await bench.error("{ url: \"" + server.url(path) + "\", json: { x: 1 } }");
+        EXPECT_EQ(error.code, Errc::unavailable) << path << error.text();
+    }
+    co_await bench.close();
+}
+TEST(HttpPost, TakesAnAnswerUnder300WhoseBodyBreaksOffForOne) {
+    HttpServer server;
+    test::on_loop(broken_off, server);
+}
+
 struct Case {
     const char* path;
     const char* options;
