@@ -23,13 +23,14 @@ Result<std::string> state_folder(const Call& call) {
 
 Result<Json> ask_musher(const Call& call, const ApiCall& api) {
     MUSHER_TRY(const Configuration read, configuration_of(call));
-    return ask(read.daemon.state, api);
+    return ask(read.daemon.state, api).answer;
 }
 
 Result<Json> ask_queue(const Call& call, const ApiCall& api) {
     MUSHER_TRY(Configuration read, configuration_of(call));
-    Result<Json> answer = ask(read.daemon.state, api);
-    if (answer || answer.error().code != Errc::unavailable) return answer;
+    Heard heard = ask(read.daemon.state, api);
+    const bool nobody = !heard.answered && heard.answer.error().code == Errc::unavailable;
+    if (!nobody) return std::move(heard.answer);
     return visit_queue(std::move(read), api);
 }
 

@@ -5,10 +5,21 @@
 namespace musher {
 
 namespace {
-Task<void> ask_once(Loop& loop, std::string state, ApiCall call, Result<Json>& answer) {
+Task<Heard> hear(Http& http, const std::string& state, const ApiCall& call, Cancel& cancel) {
+    const HttpRequest request = api_request(state, call);
+    const Result<HttpResponse> response = co_await http.send(request, cancel);
+    if (!response) co_return Heard{false, fail(unreachable(state, response.error()))};
+    Result<Json> answer = parse_json(response->body);
+    if (answer && !response->ok() && answer->contains("error")) {
+        answer = fail(error_from_json((*answer)["error"]));
+    }
+    co_return Heard{true, std::move(answer)};
+}
+
+Task<void> hear_once(Loop& loop, const std::string& state, const ApiCall& call, Heard& heard) {
     Http http(loop);
     Cancel never;
-    answer = co_await ask(http, std::move(state), std::move(call), never);
+    heard = co_await hear(http, state, call, never);
 }
 
 std::string encode(const ApiCall& call) {
@@ -47,23 +58,17 @@ Error unreachable(const std::string& state, const Error& error) {
 }
 
 Task<Result<Json>> ask(Http& http, std::string state, ApiCall call, Cancel& cancel) {
-    const HttpRequest request = api_request(state, call);
-    const Result<HttpResponse> response = co_await http.send(request, cancel);
-    if (!response) co_return fail(unreachable(state, response.error()));
-    MUSHER_CO_TRY(Json answer, parse_json(response->body));
-    if (!response->ok() && answer.contains("error")) {
-        co_return fail(error_from_json(answer["error"]));
-    }
-    co_return answer;
+    Heard heard = co_await hear(http, state, call, cancel);
+    co_return std::move(heard.answer);
 }
 
-Result<Json> ask(const std::string& state, const ApiCall& call) {
+Heard ask(const std::string& state, const ApiCall& call) {
     RealClock clock;
     Loop loop(clock);
-    Result<Json> answer = tl::unexpected(Error());
-    loop.run(ask_once(loop, state, call, answer));
+    Heard heard;
+    loop.run(hear_once(loop, state, call, heard));
     MUSHER_CHECK(loop.close() == 0);
-    return answer;
+    return heard;
 }
 
 }  // namespace musher

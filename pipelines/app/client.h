@@ -25,8 +25,13 @@ Error unreachable(const std::string& state, const Error& error);
 /// For a loop that asks more than once. An error is the server's own, or unreachable()'s.
 Task<Result<Json>> ask(Http& http, std::string state, ApiCall call, Cancel& cancel);
 
-/// Blocking, on a loop of its own. An error is the server's own, or `unavailable` when no musher
-/// runs on this state directory.
-Result<Json> ask(const std::string& state, const ApiCall& call);
+/// What somebody said who may have been a musher.
+struct Heard {
+    bool answered = false;  // also with an error
+    Result<Json> answer;
+};
+/// Blocking, on a loop of its own. An error is the server's own, or unreachable()'s when no musher
+/// answers on this state directory.
+Heard ask(const std::string& state, const ApiCall& call);
 
 }  // namespace musher

@@ -202,6 +202,19 @@ class VisitTest(unittest.TestCase):
         self.assertIsNone(house.process.poll())
         self.assertEqual(house.stop(), 0)
 
+    def test_a_musher_without_its_redis_answers_itself(self):
+        redis = Redis()
+        self.addCleanup(redis.stop)
+        house = self.house(f"queue: {{ redis: 'unix:{redis.socket}' }}\n").start()
+        redis.process.kill()
+        redis.process.wait()
+        for words in (["list"], ["show", "0190-none"], ["pause", "p"], ["purge", "p"]):
+            result = house.run("jobs", *words)
+            self.assertEqual(result.returncode, 5, words)
+            self.assertIn(redis.socket, result.stderr, words)
+            self.assertNotIn("does not answer", result.stderr, words)
+        self.assertEqual(house.stop(), 0)
+
     def test_a_start_waits_for_a_verb(self):
         house = self.house().start()
         self.assertEqual(house.stop(), 0)
