@@ -201,7 +201,7 @@ const std::vector<Option>& pipeline_table() {
          .help = "only events for which this is true become jobs"},
         {.name = "key",
          .type = Type::text,
-         .help = "one job per key at a time, in order of acceptance",
+         .help = "one job per key at a time, in order of acceptance; nil and \"\" are no key",
          .templated = true},
         {.name = "steps",
          .type = Type::steps,

@@ -18,7 +18,9 @@ std::size_t most_under_way(int waiting) {  // 0: no limit
 
 constexpr std::int64_t kDateStepMs = 60'000;  // every zone's midnight is on a full minute
 
+/// "" for nil: no key, no dedupe value.
 std::string scalar_text(const Json& value) {
+    if (value.is_null()) return {};
     return value.is_string() ? value.get<std::string>() : to_line(value);
 }
 
@@ -40,7 +42,7 @@ Result<Wishes> evaluate(const Program& program, const Bindings& view) {
     }
     if (program.dedupe()) {
         MUSHER_TRY(const Json dedupe, program.dedupe()->evaluate(view));
-        if (!dedupe.is_null()) wishes.dedupe = scalar_text(dedupe);
+        wishes.dedupe = scalar_text(dedupe);
     }
     return wishes;
 }

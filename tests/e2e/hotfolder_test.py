@@ -199,6 +199,20 @@ class HotfolderTest(unittest.TestCase):
         self.done(house, "b", "sub/a")
         until(lambda: house.ask("/health")[0] == 200)
 
+    def test_a_key_that_is_nil_is_none(self):
+        house = self.house(head="key: \"${get(event, 'batch')}\"\n", rest="steps:\n" + GATE)
+        house.drop("in/a", "1")
+        house.drop("in/b", "2")
+        until(lambda: house.counts("hot")["running"] == 2)
+        with open(house / "by-hand", "w") as file:
+            file.write("3")
+        for _ in range(2):
+            house.run("emit", "hot", "--file", house / "by-hand", "--set", "batch=null-ish")
+        until(lambda: house.counts("hot")["running"] == 3)
+        until(lambda: house.counts("hot")["waiting"] == 1)
+        house.open_gate()
+        until(lambda: house.counts("hot")["done"] == 4)
+
     def test_duplicates_leave_a_trace(self):
         house = self.house(head="dedupe: event.size\n",
                            rest="steps:\n" + GATE)
