@@ -13,6 +13,8 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "reactor/base/text.h"
+
 namespace musher::log {
 
 namespace {
@@ -73,14 +75,32 @@ bool is_watched(Level level) noexcept {
     return static_cast<int>(level) >= the_watch().least.load(std::memory_order_relaxed);
 }
 
-/// Bare where it reads well, quoted where it would not be one word.
-std::string value_text(const Json& value) {
-    if (value.is_string()) {
-        const std::string& text = value.get_ref<const std::string&>();
-        const bool plain = !text.empty() && text.find_first_of(" \t\r\n\"=\\") == std::string::npos;
-        if (plain) return text;
+/// As JSON without what terminals obey: JSON itself leaves DEL and U+0080 to U+009F as they are.
+std::string quoted(const Json& value) {
+    std::string safe;
+    const std::string line = to_line(value);
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(line[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < line.size() ? line[i + 1] : '\0');
+        if (byte == 0x7f) {
+            safe += "\\u007f";
+        } else if (byte == 0xc2 && next < 0xa0) {
+            safe += "\\u00" + to_hex({&next, 1});
+            ++i;
+        } else {
+            safe += line[i];
+        }
     }
-    return to_line(value);
+    return safe;
+}
+
+/// Bare where it reads well, quoted where it would not be one word or not be shown as it is.
+std::string value_text(const Json& value) {
+    std::string shown = quoted(value);
+    if (!value.is_string()) return shown;
+    const std::string& text = value.get_ref<const std::string&>();
+    const bool word = !text.empty() && text.find_first_of(" =") == std::string::npos;
+    return word && shown == '"' + text + '"' ? text : shown;
 }
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "tests/support/run_loop.h"
 #include "tests/support/step_bench.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tree.h"
 
 namespace musher {
 namespace {
@@ -29,6 +30,32 @@ Task<void> lines(Loop& loop) {
     co_await bench.close();
 }
 TEST(Log, SaysWhichJobSpeaks) { test::on_loop(lines); }
+
+TEST(Log, GivesATerminalNothingToObey) {
+    const test::TempDir dir;
+    const std::string file = dir / "musher.log";
+    ASSERT_TRUE(log::open(file, log::Level::info).has_value());
+    constexpr std::pair<const char*, const char*> kTexts[] = {
+        {"caf\xc3\xa9", "caf\xc3\xa9"},
+        {"a=b", "\"a=b\""},
+        {"\x1b]0;PWNED\x07", "\"\\u001b]0;PWNED\\u0007\""},
+        {"a\x7f", "\"a\\u007f\""},
+        {"a \x7f", "\"a \\u007f\""},
+        {"\xc2\x9b\x33m", "\"\\u009b3m\""},
+        {"RED\xff", "\"RED\xef\xbf\xbd\""},
+    };
+    std::string wanted;
+    for (const auto& [text, shown] : kTexts) {
+        log::info("said", Json{{"line", text}});
+        wanted += std::string("said line=") + shown + "\n";
+    }
+    ASSERT_TRUE(log::open("stderr", log::Level::info).has_value());
+    std::string said;
+    for (const std::string& line : test::lines_of(read_small_file(file, 4096).value())) {
+        said += line.substr(line.find("said")) + "\n";
+    }
+    EXPECT_EQ(said, wanted);
+}
 
 TEST(Log, RenamesAFullFile) {
     const test::TempDir dir;
