@@ -3,6 +3,7 @@
 
 #include "pipelines/config/problems.h"
 #include "pipelines/run/reactor_state.h"
+#include "reactor/base/log.h"
 
 namespace musher {
 
@@ -81,6 +82,8 @@ Json Reactor::health() {
     for (const auto& [setting, reason] : state.failed) {
         add(problem_of("setting", setting, reason), setting + ": " + reason);
     }
+    const std::string unlogged = log::trouble();
+    if (!unlogged.empty()) add(problem_of("setting", "log", unlogged), "log: " + unlogged);
     const char* status = reasons.empty() ? "ok" : works ? "degraded" : "failing";
     return Json{{"ok", reasons.empty()},
                 {"status", status},

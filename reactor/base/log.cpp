@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <climits>
+#include <cstdio>
 #include <mutex>
 #include <shared_mutex>
 
@@ -51,12 +52,43 @@ spdlog::sinks::dist_sink_mt& outlet() {
     return *sink;
 }
 
+/// What keeps lines from being written.
+struct Trouble {
+    std::mutex lock;
+    std::string reason;
+    std::atomic<bool> known{false};
+};
+Trouble& the_trouble() {
+    static Trouble one;
+    return one;
+}
+thread_local bool t_failed = false;  // the line that this thread writes just now
+
+void on_failure(const std::string& reason) {
+    t_failed = true;
+    Trouble& trouble = the_trouble();
+    const std::lock_guard lock(trouble.lock);
+    trouble.reason = reason;
+    if (!trouble.known.exchange(true)) {
+        std::fprintf(stderr, "musher: lines of the log are lost: %s\n", reason.c_str());
+    }
+}
+
+void on_success() {
+    Trouble& trouble = the_trouble();
+    if (!trouble.known) return;
+    const std::lock_guard lock(trouble.lock);
+    trouble.reason.clear();
+    trouble.known = false;
+}
+
 spdlog::logger& target() {
     static std::shared_ptr<spdlog::logger> logger = [] {
         const std::shared_ptr<spdlog::sinks::sink> sink(&outlet(), [](spdlog::sinks::sink*) {});
         auto made = std::make_shared<spdlog::logger>("musher", sink);
         made->set_level(spdlog::level::warn);
         made->flush_on(spdlog::level::debug);
+        made->set_error_handler(on_failure);
         return made;
     }();
     return *logger;
@@ -123,6 +155,7 @@ Result<void> open(std::string_view to, Level level) {
         }
         outlet().set_sinks({shaped(std::move(sink), to == "journald" ? "%v" : kLinePattern)});
         target().set_level(native(level));
+        on_success();
         if (!no_journal.empty()) {
             warning("log.no_journal",
                     Json{{"reason", no_journal}, {"hint", "the log goes to stderr instead"}});
@@ -131,6 +164,12 @@ Result<void> open(std::string_view to, Level level) {
     } catch (const spdlog::spdlog_ex& caught) {
         return fail(Errc::unavailable, std::string("log: ") + caught.what());
     }
+}
+
+std::string trouble() {
+    Trouble& trouble = the_trouble();
+    const std::lock_guard lock(trouble.lock);
+    return trouble.reason;
 }
 
 bool enabled(Level level) noexcept {
@@ -168,7 +207,9 @@ void write(Level level, std::string_view event, const Json& fields) {
         line += '=';
         line += value_text(value);
     }
+    t_failed = false;
     target().log(native(level), line);
+    if (!t_failed) on_success();
 }
 
 }  // namespace musher::log

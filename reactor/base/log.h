@@ -15,6 +15,8 @@ enum class Level { debug, info, warning, error };
 /// none) or a file; on error as before. A file of 15 MiB is renamed (musher.log to musher.1.log,
 /// ten are kept). Any thread.
 Result<void> open(std::string_view to, Level level);
+/// Why the last line could not be written (a full disk), told on stderr too; empty: it could.
+std::string trouble();
 bool enabled(Level level) noexcept;
 void set_level(Level level) noexcept;
 Result<Level> parse_level(std::string_view name);

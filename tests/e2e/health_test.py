@@ -1,7 +1,10 @@
 """/health: 200 or 503, and what is wrong; check --live: the connections of steps."""
 
+import errno
 import json
+import os
 import socket
+import subprocess
 import unittest
 
 from house import House, UnixConnection, until
@@ -132,6 +135,31 @@ class HealthTest(unittest.TestCase):
                 file.write(text)
             until(lambda: self.health(house)["ok"])
             self.assertEqual(house.stop(), 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting wants root")
+    def test_a_full_disk_under_the_log_degrades(self):
+        house = self.house({"p": PIPELINE}, "log: { to: '{house}/logs/m.log' }\n")
+        mount = house.folder("logs")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", mount])
+        house.start()
+        self.assertTrue(self.health(house)["ok"])
+        with open(house / "logs/ballast", "wb", buffering=0) as ballast:
+            try:
+                while True:
+                    ballast.write(bytes(4096))
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENOSPC)
+        for number in range(200):
+            house.drop(f"in/{number}", "1")
+        until(lambda: ("setting", "log") in self.problems(house), 30)
+        self.assertIn("m.log", self.problems(house)["setting", "log"])
+        self.assertEqual(self.health(house)["status"], "degraded")
+        self.assertIn("lines of the log are lost", house.log())
+        os.unlink(house / "logs/ballast")
+        house.drop("in/last", "1")
+        until(lambda: self.health(house)["ok"], 30)
+        self.assertEqual(house.stop(), 0)
 
     def test_check_live_tries_the_connections_of_steps(self):
         postgres = Postgres()
