@@ -203,7 +203,7 @@ Task<void> EmbeddedRedis::tell_progress(Cancel& cancel) {
 }
 
 Task<void> EmbeddedRedis::supervise() {
-    Instant since = loop_.clock().now();
+    since_ = loop_.clock().now();
     Result<void> launched;
     for (;;) {
         if (launched) {
@@ -217,11 +217,11 @@ Task<void> EmbeddedRedis::supervise() {
         } else {
             last_error_ = launched.error();
         }
-        if (loop_.clock().now() - since > kStable) backoff_.reset();
+        if (loop_.clock().now() - since_ > kStable) backoff_.reset();
         const Result<void> slept = co_await pause_after(last_error_, stop_);
         if (!slept) co_return;
         ++restarts_;
-        since = loop_.clock().now();
+        since_ = loop_.clock().now();
         launched = co_await launch();
         if (launched) log::info("embedded_redis.restarted", Json{{"pid", pid()}});
     }
@@ -231,11 +231,21 @@ Task<Error> EmbeddedRedis::reason_of_end() {
     const ChildExit exit = child_->take_exit();
     killed_ = exit.signal != 0;
     const std::string log = path("redis.log");
-    auto work = [&] { return last_redis_complaints(log); };
+    const std::string where = folder();
+    auto work = [&] {
+        std::string said = last_redis_complaints(log);
+        // Then it cannot write its last words either.
+        return said.empty() && is_disk_full(where) ? "No space left on device for " + where : said;
+    };
     std::string said = co_await offload(loop_, work);
     if (said.empty()) said = exit.err.empty() ? exit.out : exit.err;
     while (!said.empty() && said.back() == '\n') said.pop_back();
     co_return redis_end_error(exit.text(), said);
+}
+
+bool EmbeddedRedis::falters() const {
+    if (last_error_.message.empty()) return false;
+    return pid() == 0 || loop_.clock().now() - since_ < kStable;
 }
 
 /// SHUTDOWN acts at once; TERM is only seen by the server's once-a-second timer.

@@ -41,6 +41,8 @@ class EmbeddedRedis {
     /// How often it was started again, and why the last time.
     std::uint64_t restarts() const { return restarts_; }
     const Error& last_error() const { return last_error_; }
+    /// Whether it is down, or has been until just now.
+    bool falters() const;
 
   private:
     Task<Result<void>> make_folder();
@@ -65,6 +67,7 @@ class EmbeddedRedis {
     bool killed_ = false;  // by a signal: its last end
     std::uint64_t restarts_ = 0;
     Error last_error_;
+    Instant since_{};  // it runs, or the try to run it
     Backoff backoff_;
     Cancel stop_;
     Scope scope_;

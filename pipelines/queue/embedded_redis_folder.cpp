@@ -1,6 +1,7 @@
 #include "pipelines/queue/embedded_redis_folder.h"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <cerrno>
 
@@ -65,6 +66,12 @@ std::string last_redis_complaints(const std::string& log) {
         before = std::exchange(last, text);
     }
     return before.empty() ? last : before + "; " + last;
+}
+
+bool is_disk_full(const std::string& folder) {
+    struct statvfs facts{};
+    if (::statvfs(folder.c_str(), &facts) != 0) return false;
+    return facts.f_bavail == 0 || (facts.f_files > 0 && facts.f_favail == 0);
 }
 
 Error redis_end_error(const std::string& how, const std::string& said) {

@@ -14,6 +14,9 @@ Result<void> prepare_redis_folder(const std::string& folder, const std::string& 
 /// none. Blocking.
 std::string last_redis_complaints(const std::string& log);
 
+/// Nothing more can be written there. Blocking.
+bool is_disk_full(const std::string& folder);
+
 /// `how` it ended ("exited with 1") and what it `said`: `full` for a full disk, `corrupt` for an
 /// append-only file that has to be mended, else `unavailable`.
 Error redis_end_error(const std::string& how, const std::string& said);

@@ -58,6 +58,15 @@ Task<void> QueueServer::stop() {
     embedded_.reset();
 }
 
+std::string QueueServer::trouble() const {
+    const Error error = redis_ ? redis_->status().last_error : Error();
+    return error.message.empty() ? "" : cause_of(error).text();
+}
+
+Error QueueServer::cause_of(const Error& error) const {
+    return embedded_ && embedded_->falters() ? embedded_->last_error() : error;
+}
+
 Task<Result<std::vector<std::string>>> QueueServer::queues(Cancel& cancel) {
     std::vector<std::string> ask{"SMEMBERS", std::string(kQueueRegistry)};
     const Result<RedisReply> reply = co_await redis_->command(std::move(ask), cancel);

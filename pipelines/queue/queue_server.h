@@ -41,7 +41,10 @@ class QueueServer {
     /// Without secrets.
     const std::string& shown_url() const { return shown_url_; }
     /// Why the server cannot be used just now; empty while it can, and before the first try ended.
-    std::string trouble() const { return redis_ ? redis_->trouble() : ""; }
+    std::string trouble() const;
+    /// What lies behind an error of its queues: the end of the embedded server, where that just
+    /// ended.
+    Error cause_of(const Error& error) const;
 
   private:
     Task<Result<RedisTarget>> find_target(Cancel& stop);

@@ -38,9 +38,10 @@ Task<Result<Json>> Reactor::status(Cancel& cancel) {
     std::map<std::string, Problem> refused = state_->refused;
     std::vector<NamedQueue> queues;
     for (const auto& one : pipelines) queues.push_back(NamedQueue{one->name(), queue_of(one)});
-    const QueueCounts::All counts = co_await state_->counts.ask(std::move(queues), cancel);
+    QueueCounts::All counts = co_await state_->counts.ask(std::move(queues), cancel);
     for (const auto& pipeline : pipelines) {
-        const Result<QueueStats>& stats = counts.at(pipeline->name());
+        Result<QueueStats>& stats = counts.at(pipeline->name());
+        if (!stats) stats = fail(state_->server_of(pipeline->config()).cause_of(stats.error()));
         reached = reached && stats.has_value();
         rows.push_back(pipeline->status(stats));
         if (state_->started.empty()) tell_of_absence(rows.back());
@@ -54,8 +55,11 @@ Task<Result<Json>> Reactor::status(Cancel& cancel) {
         if (file != daemon().shown) rows.push_back(state_->broken_row(problem));
     }
     if (reached) {
-        MUSHER_CO_TRY(const std::vector<Orphan*> orphans, co_await state_->find_orphans(cancel));
-        for (const Orphan* one : orphans) rows.push_back(orphan_row(*one));
+        const Result<std::vector<Orphan*>> orphans = co_await state_->find_orphans(cancel);
+        reached = orphans.has_value();  // it may have gone since
+        if (orphans) {
+            for (const Orphan* one : *orphans) rows.push_back(orphan_row(*one));
+        }
     }
     const DaemonConfig& config = daemon();
     const auto own = state_->refused.find(config.shown);
@@ -83,7 +87,10 @@ Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
         answer = co_await source->why(path, cancel);
         if (answer.state.empty()) continue;
         pipeline = each->name();
-        if (!answer.job.empty()) MUSHER_CO_DO(co_await each->explain(answer, cancel));
+        if (answer.job.empty()) break;
+        const Result<void> explained = co_await each->explain(answer, cancel);
+        if (!explained)
+            co_return fail(state_->server_of(each->config()).cause_of(explained.error()));
         break;
     }
     if (answer.state.empty()) {

@@ -203,6 +203,11 @@ class BadMomentsTest(unittest.TestCase):
         for index in range(20):
             dropped[str(index)] = house.drop(f"in/p/{index}", os.urandom(10_000))
         until(lambda: house.ask("/health")[0] == 503, 30, lambda: house.log()[-2000:])
+        # Once the last block is full of its words Redis cannot say any more why it ends.
+        full = "No space left on device for " + house / "state/redis"
+        until(lambda: full in (house.counts("p")["problem"] or ""), 60,
+              lambda: house.log()[-2000:])
+        self.assertTrue(any(full in one for one in house.ask("/health")[1]["reasons"]))
         os.unlink(house / "state/ballast")
         until(lambda: files_in(house / "in/p/done") == sorted(dropped), 60,
               lambda: house.log()[-3000:])
