@@ -25,6 +25,11 @@ Result<Json> read_facts(const std::string& file) {
 Result<void> check_fact(const std::string& key, const Json& value) {
     constexpr std::string_view kTexts[] = {"path", "name", "dir", "stem", "ext", "mtime"};
     constexpr std::string_view kNumbers[] = {"size", "uid"};
+    constexpr std::string_view kOwn[] = {"id", "source", "key", "time", "date"};
+    if (std::find(std::begin(kOwn), std::end(kOwn), key) != std::end(kOwn)) {
+        return fail(Errc::usage, fmt::format("musher itself gives every event its `{}`", key),
+                    "choose another name");
+    }
     const bool text = std::find(std::begin(kTexts), std::end(kTexts), key) != std::end(kTexts);
     const bool number =
         std::find(std::begin(kNumbers), std::end(kNumbers), key) != std::end(kNumbers);

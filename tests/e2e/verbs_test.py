@@ -407,6 +407,14 @@ class RunningTest(unittest.TestCase):
                                       Authorization="Bearer s3cret")[0], 400, body)
         self.assertEqual(self.tcp("GET", "/health")[0], 200, "and it lives")
 
+    def test_emit_sets_nothing_that_every_event_has(self):
+        for name in ("id", "source", "key", "time", "date"):
+            for more in ([], ["--dry-run"]):
+                result = self.house.run("emit", "p", "--set", name + "=x", *more)
+                self.assertEqual(result.returncode, 2, result.stdout)
+                self.assertIn(f"`{name}`", result.stderr)
+                self.assertIn("hint: choose another name", result.stderr)
+
     def test_odd_paths_streams_and_names(self):
         house = self.house
         self.assertEqual(house.run("why", "").returncode, 2)
