@@ -1,5 +1,7 @@
 #include "pipelines/app/ask.h"
 
+#include <unistd.h>
+
 #include "pipelines/app/visit.h"
 #include "pipelines/config/check.h"
 
@@ -11,7 +13,8 @@ Result<Configuration> configuration_of(const Call& call) {
     Configuration read = read_configuration(call.config);
     if (!read.daemon.state.empty()) return read;
     const std::string why = read.problems.empty() ? "" : ": " + read.problems.front().message;
-    return fail(Errc::usage, call.config + " cannot be read" + why,
+    const bool there = ::access(call.config.c_str(), F_OK) == 0;
+    return fail(there ? Errc::usage : Errc::not_found, call.config + " cannot be read" + why,
                 "name the configuration with -c FILE; musher check shows all that is wrong");
 }
 }  // namespace

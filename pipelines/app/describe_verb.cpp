@@ -11,6 +11,15 @@
 namespace musher {
 
 namespace {
+/// There is one reference, and a schema and a manual page for each of two kinds of files.
+Result<void> check_document(const Call& call, const std::vector<std::string>& words) {
+    const bool reference = call.has("reference");
+    if (!reference && !call.has("manual") && !call.has("schema")) return {};
+    if (words.empty() || (words == std::vector<std::string>{"musher.yml"} && !reference)) return {};
+    return fail(Errc::not_found, "there is no such document of '" + words.back() + "'",
+                "--schema and --manual are for a pipeline file, or with musher.yml for that one");
+}
+
 /// What is no list of components.
 std::optional<Answer> describe_document(const Call& call, const std::vector<std::string>& words) {
     Answer answer;
@@ -50,6 +59,7 @@ Result<Answer> describe_sql(const Call& call, const std::vector<std::string>& wo
 Result<Answer> describe_verb(const Call& call) {
     const std::vector<std::string> words = call.list("WHAT");
     if (call.has("sql") || call.has("key")) return describe_sql(call, words);
+    MUSHER_DO(check_document(call, words));
     if (auto document = describe_document(call, words)) return std::move(*document);
     Answer answer;
     std::vector<std::string_view> names;

@@ -212,6 +212,9 @@ class WithoutMusherTest(unittest.TestCase):
                 result = musher("check", *words)
                 self.assertEqual(result.returncode, 3, words)
                 self.assertIn("nosuch: error: ", result.stderr)
+            for verb in (["status"], ["jobs", "list"], ["why", "/x"], ["run"]):
+                result = musher(*verb, "-c", "nosuch")
+                self.assertEqual(result.returncode, 3, verb)
             os.symlink("nowhere", house / "dangling.yml")
             self.assertEqual(musher("check", house / "dangling.yml").returncode, 3)
             house.write_pipeline("q", PIPELINE.replace("{house}/in", '"${vars.nosuch}"'))
@@ -249,6 +252,12 @@ class WithoutMusherTest(unittest.TestCase):
         schema = json.loads(musher("describe", "--schema").stdout)
         self.assertIn('"hotfolder"', json.dumps(schema["properties"]["source"]))
         self.assertEqual(musher("describe", "hotfoldr").returncode, 3)
+        for words in (["--schema", "foo"], ["--manual", "foo"], ["--schema", "musher.yml", "foo"],
+                      ["--reference", "musher.yml"]):
+            result = musher("describe", *words)
+            self.assertEqual((result.returncode, result.stdout), (3, ""), words)
+            self.assertIn("hint: --schema", result.stderr)
+        self.assertEqual(musher("describe", "--manual", "musher.yml").returncode, 0)
         for shell in ("bash", "zsh", "fish"):
             script = musher("completion", shell)
             self.assertEqual(script.returncode, 0, shell)
