@@ -187,6 +187,11 @@ Error Http::Exchange::says(Errc code, const std::string& what) const {
     return Error(code, request_.method + " " + request_.shown() + ": " + what);
 }
 
+Error Http::Exchange::no_url(const std::string& why) const {
+    return Error(Errc::usage, request_.method + ": the URL " + why,
+                 "url_encode(…) around each part that is a name: ${url_encode(event.name)}");
+}
+
 Error Http::Exchange::failure() const {
     const auto say = [&](Errc code, std::string what) {
         if (!what.empty())
@@ -197,7 +202,8 @@ Error Http::Exchange::failure() const {
     const std::string reason = reason_[0] ? reason_ : curl_easy_strerror(transfer.code);
     switch (transfer.code) {
         case CURLE_URL_MALFORMAT:
-            return say(Errc::usage, curl_easy_strerror(transfer.code));
+            return no_url(request_.url.find(' ') == std::string::npos ? "is malformed"
+                                                                      : "holds a blank");
         case CURLE_UNSUPPORTED_PROTOCOL: {
             // Before a connection of the URL's scheme, behind it of the answer.
             curl_off_t connected = 0;

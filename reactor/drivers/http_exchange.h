@@ -56,6 +56,7 @@ class Http::Exchange {
     bool is_delimited() const;
     std::uint64_t announced() const;  // Content-Length, 0 without one
     Error says(Errc code, const std::string& what) const;
+    Error no_url(const std::string& why) const;
     Error failure() const;
     static std::size_t on_head(char* data, std::size_t, std::size_t size, void* self);
     static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self);

@@ -32,7 +32,7 @@ bool begins_fold(std::string_view text, std::string_view start) {
 Result<void> Http::Exchange::prepare(std::uint64_t upload_size) {
     CURL* easy = transfer.easy;
     MUSHER_CHECK(!request_.compressed || !request_.on_data);
-    if (has_control(request_.url)) return fail(Errc::usage, "the URL holds a control character");
+    if (has_control(request_.url)) return fail(no_url("holds a control character"));
     curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");

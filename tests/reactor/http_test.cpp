@@ -152,6 +152,10 @@ Task<void> faults(Loop& loop, HttpServer& server) {
         const Error error = co_await refused(http, wrong);
         EXPECT_EQ(error.code, Errc::usage) << url;
     }
+    HttpRequest blank("GET", server.url("/a b.txt?token=s3cret"));
+    const Error unsent = co_await refused(http, blank);
+    EXPECT_EQ(unsent.text(), "GET: the URL holds a blank");
+    EXPECT_NE(unsent.hint.find("${url_encode(event.name)}"), std::string::npos) << unsent.hint;
     HttpRequest split("GET", server.url("/200"));
     split.headers = {"X-Name: a\r\nX-Injected: b"};
     const Error injected = co_await refused(http, split);
