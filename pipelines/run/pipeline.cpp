@@ -265,9 +265,8 @@ std::string Pipeline::problem() const {
     return "";
 }
 
-Json Pipeline::status(const Result<QueueStats>& stats) const {
+Json Pipeline::status(QueueStats counts) const {
     const Hold& hold = dispatcher_.hold();
-    QueueStats counts = stats ? *stats : QueueStats{};
     const auto unstarted = std::min<std::uint64_t>(dispatcher_.prefetched(), counts.running);
     counts.running -= unstarted;
     counts.waiting += unstarted;
@@ -276,8 +275,7 @@ Json Pipeline::status(const Result<QueueStats>& stats) const {
     std::string state = "running";
     if (paused_ || counts.paused) state = "paused";
     if (hold.active()) state = "held";
-    const std::string trouble = stats ? problem() : stats.error().text();
-    Json row = pipeline_row(name(), state, std::move(source), counts, trouble);
+    Json row = pipeline_row(name(), state, std::move(source), counts, problem());
     row["revision"] = program_->revision();
     if (hold.active()) {
         row["held"] = Json{{"sink", hold.sink()},

@@ -74,7 +74,7 @@ class Pipeline {
     void follow_pause(bool paused);
     bool paused() const { return paused_; }
     /// One element of `status --json`'s pipelines.
-    Json status(const Result<QueueStats>& stats) const;
+    Json status(QueueStats counts) const;
     /// Completes an answer whose file a job has: by the job's state.
     Task<Result<void>> explain(Why& answer, Cancel& cancel);
     /// What is wrong, for /health; empty: nothing.

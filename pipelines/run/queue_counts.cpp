@@ -20,7 +20,15 @@ Task<QueueCounts::All> QueueCounts::ask(std::vector<NamedQueue> queues, Cancel& 
         questions.spawn(one.name, ask_one(one.queue, cancel, answer));
     }
     co_await questions.join();
+    for (const auto& [name, stats] : all) {
+        if (stats) known_[name] = *stats;
+    }
     co_return all;
+}
+
+QueueStats QueueCounts::known(const std::string& name) const {
+    const auto found = known_.find(name);
+    return found == known_.end() ? QueueStats{} : found->second;
 }
 
 bool QueueCounts::fresh() const {

@@ -20,6 +20,8 @@ class QueueCounts {
 
     /// All questions leave together, so a server gets those for its queues in one write.
     Task<All> ask(std::vector<NamedQueue> queues, Cancel& cancel);
+    /// What a queue answered the last time that it did; zeros when it never has.
+    QueueStats known(const std::string& name) const;
     /// For who looks often: however many ask, there is one question at a time, at most one a
     /// second, and a server that is silent for 2 s counts as away. At most a second old.
     Task<std::shared_ptr<const All>> look(std::vector<NamedQueue> queues, Cancel& cancel);
@@ -30,6 +32,7 @@ class QueueCounts {
     bool fresh() const;
 
     Loop& loop_;
+    std::map<std::string, QueueStats> known_;
     Waiters answered_;
     std::shared_ptr<const All> last_ = std::make_shared<All>();
     Instant asked_at_{};

@@ -38,12 +38,15 @@ Task<Result<Json>> Reactor::status(Cancel& cancel) {
     std::map<std::string, Problem> refused = state_->refused;
     std::vector<NamedQueue> queues;
     for (const auto& one : pipelines) queues.push_back(NamedQueue{one->name(), queue_of(one)});
-    QueueCounts::All counts = co_await state_->counts.ask(std::move(queues), cancel);
+    const QueueCounts::All counts = co_await state_->counts.ask(std::move(queues), cancel);
     for (const auto& pipeline : pipelines) {
-        Result<QueueStats>& stats = counts.at(pipeline->name());
-        if (!stats) stats = fail(state_->server_of(pipeline->config()).cause_of(stats.error()));
+        const Result<QueueStats>& stats = counts.at(pipeline->name());
         reached = reached && stats.has_value();
-        rows.push_back(pipeline->status(stats));
+        rows.push_back(pipeline->status(stats ? *stats : state_->counts.known(pipeline->name())));
+        if (!stats) {
+            const QueueServer& server = state_->server_of(pipeline->config());
+            rows.back()["problem"] = server.cause_of(stats.error()).text();
+        }
         if (state_->started.empty()) tell_of_absence(rows.back());
         const auto edit = refused.find(pipeline->newest().config().shown);
         if (edit == refused.end()) continue;

@@ -205,9 +205,16 @@ class VisitTest(unittest.TestCase):
     def test_a_musher_without_its_redis_answers_itself(self):
         redis = Redis()
         self.addCleanup(redis.stop)
-        house = self.house(f"queue: {{ redis: 'unix:{redis.socket}' }}\n").start()
+        house = self.house(f"queue: {{ redis: 'unix:{redis.socket}' }}\n")
+        self.leave_one_of_each(house)
+        house.start()
+        counts = ("waiting", "delayed", "running", "done", "dead", "ended")
+        before = [house.counts("p")[name] for name in counts]
         redis.process.kill()
         redis.process.wait()
+        self.assertEqual([house.counts("p")[name] for name in counts], before, "the last known")
+        self.assertFalse(self.ask(house, "status")["queue"]["ok"])
+        self.assertIn(redis.socket, house.counts("p")["problem"])
         for words in (["list"], ["show", "0190-none"], ["pause", "p"], ["purge", "p"]):
             result = house.run("jobs", *words)
             self.assertEqual(result.returncode, 5, words)
