@@ -16,6 +16,8 @@
 namespace musher::hotfolder {
 
 namespace {
+constexpr Duration kArrives = std::chrono::milliseconds(10);
+
 /// Claims go back to their places. Each answer is the place, and what now lies there.
 std::vector<std::pair<std::string, FileSample>> move_back(const std::vector<Move>& moves) {
     std::vector<std::pair<std::string, FileSample>> places;
@@ -41,7 +43,10 @@ Task<Result<void>> Hotfolder::settle(std::vector<Settlement>& ended, Cancel& can
     std::erase_if(ended,
                   [this](const Settlement& one) { return !leaving_.insert(one.event.id).second; });
     std::vector<std::string> ids;
-    for (const Settlement& one : ended) ids.push_back(one.event.id);
+    for (const Settlement& one : ended) {
+        ids.push_back(one.event.id);
+        recalled_.erase(one.event.id);
+    }
     Result<void> moved = co_await move_away(ended, cancel);
     for (const std::string& id : ids) leaving_.erase(id);
     co_return moved;
@@ -213,9 +218,18 @@ Task<Result<void>> Hotfolder::retire(Cancel& cancel) {
     co_return Result<void>();
 }
 
-Task<Result<void>> Hotfolder::recall(Event event, Cancel&) {
+Task<Result<void>> Hotfolder::recall(Event event, Cancel& cancel) {
+    // Its end may be a moment ago: what is just being put away is fetched when it has arrived.
+    while (leaving_.contains(event.id)) {
+        MUSHER_CO_DO(co_await context_.loop.timers().sleep(kArrives, cancel));
+    }
+    recalled_.insert(event.id);
     auto fetch = [this, &event] { return bring_back(rules_, event.id, event.file); };
-    MUSHER_CO_DO(co_await offload(context_.loop, fetch));
+    Result<void> fetched = co_await offload(context_.loop, fetch);
+    if (!fetched) {
+        recalled_.erase(event.id);
+        co_return fetched;
+    }
     if (at_home(rules_, event.file)) {
         taken_[absolute(original_of(rules_, event.file))] = event.id;
     }

@@ -23,6 +23,7 @@ void Hotfolder::recover_later() {
 }
 
 void Hotfolder::recheck() {
+    recalled_.clear();  // a replay may have gone down with the queue
     recover_at_ = context_.loop.clock().now();
     bell_.ring();
 }
@@ -116,6 +117,9 @@ Task<Result<void>> Hotfolder::act(std::vector<Item> items, std::vector<Presence>
     std::vector<Settlement> finished;
     for (std::size_t i = 0; i < items.size(); ++i) {
         Item& item = items[i];
+        // Back in its place before the queue knows: it is seen there while its job is still dead.
+        if (known[i] == Presence::live) recalled_.erase(item.id);
+        if (recalled_.contains(item.id)) known[i] = Presence::live;
         if (known[i] == Presence::unknown) {
             fresh.push_back(std::move(item));
         } else if (known[i] == Presence::live) {
@@ -143,8 +147,8 @@ Task<void> Hotfolder::remember_settled() {
     Result<SettledIds::Generations> found = co_await offload(context_.loop, read);
     if (found) settled_.adopt(std::move(*found));
     if (!found) {
-        log::warning("hotfolder.forgetful", Json{{"pipeline", context_.pipeline},
-                                                 {"reason", found.error().text()}});
+        log::warning("hotfolder.forgetful",
+                     Json{{"pipeline", context_.pipeline}, {"reason", found.error().text()}});
     }
 }
 
@@ -158,8 +162,7 @@ Task<void> Hotfolder::save_settled() {
     const std::string why = written ? std::string() : written.error().text();
     if (!written) settled_.put_back(std::move(batch));
     if (!written && unsaved_.empty()) {
-        log::warning("hotfolder.forgetful",
-                     Json{{"pipeline", context_.pipeline}, {"reason", why}});
+        log::warning("hotfolder.forgetful", Json{{"pipeline", context_.pipeline}, {"reason", why}});
     }
     unsaved_ = why;
 }

@@ -311,15 +311,34 @@ class HotfolderTest(unittest.TestCase):
         self.done(house, "a")
 
     def test_a_failed_file_is_replayed_from_its_place(self):
-        house = self.house(rest="limits: { attempts: 1 }\nsteps:\n  - exec: { argv: ['/bin/cat', "
-                                "'{house}/wanted'] }\n")
+        for claim in ("rename", "none"):
+            with self.subTest(claim):
+                house = self.house(f", claim: {claim}", "limits: { attempts: 1 }\nsteps:\n"
+                                   "  - exec: { argv: ['/bin/cat', '{house}/wanted'] }\n"
+                                   "  - directory: { to: {house}/out }\n")
+                house.drop("in/a", "1")
+                self.done(house, "a", "a.report.json", folder="in/failed")
+                job = house.get("jobs?state=dead")["items"][0]["id"]
+                house.drop("wanted", "open")
+                self.assertEqual(house.ask(f"/api/v1/jobs/{job}/replay", "POST")[0], 200)
+                self.done(house, "a")
+                self.assertEqual(files_in(house / "in/failed"), [])
+                self.assertEqual(files_in(house / "out"), ["a"])
+
+    def test_a_cancelled_file_that_stays_in_its_place_is_replayed(self):
+        house = self.house(", claim: none, done: leave",
+                           "steps:\n" + GATE + "  - directory: { to: {house}/out }\n")
         house.drop("in/a", "1")
+        until(lambda: house.counts("hot")["running"] == 1)
+        job = house.get("jobs?state=running")["items"][0]["id"]
+        self.assertEqual(house.ask(f"/api/v1/jobs/{job}/cancel", "POST")[0], 200)
         self.done(house, "a", "a.report.json", folder="in/failed")
-        job = house.get("jobs?state=dead")["items"][0]["id"]
-        house.drop("wanted", "open")
+        house.open_gate()
         self.assertEqual(house.ask(f"/api/v1/jobs/{job}/replay", "POST")[0], 200)
-        self.done(house, "a")
-        self.assertEqual(files_in(house / "in/failed"), [])
+        self.done(house, "a", folder="out")
+        until(lambda: house.counts("hot")["running"] == 0)
+        self.assertEqual(files_in(house / "in"), ["a"])
+        self.assertEqual(house.get("jobs?state=done")["items"][0]["id"], job)
 
     def test_when_is_false_the_file_stays(self):
         house = self.house(head="when: event.size > 3\n")
