@@ -38,8 +38,8 @@ void Probe::blame(Error error) {
     problem.message = error.text();
     problem.hint = std::move(error.hint);
     if (problem.hint.empty() && error.code == Errc::denied) {
-        problem.hint = "let the user that musher runs as write into " + wish_.folder +
-                       ", or set claim: none";
+        problem.hint =
+            "let the user that musher runs as write into " + wish_.folder + ", or set claim: none";
     } else if (problem.hint.empty() && error.code == Errc::not_found) {
         problem.hint = "create it, or mount what belongs there";
     }
@@ -51,8 +51,9 @@ void Probe::doubt(std::string message) {
     problem.severity = Problem::Severity::warning;
     problem.code = "writers_not_provable";
     problem.message = std::move(message);
-    problem.hint = "a file is taken when it was quiet for a while; let writers rename it into "
-                   "place, or set `marker`";
+    problem.hint =
+        "a file is taken when it was quiet for a while; let writers rename it into "
+        "place, or set `marker`";
     problems_.push_back(std::move(problem));
 }
 
@@ -76,6 +77,7 @@ void Probe::rename_it() {
 
 Result<void> Probe::open() {
     MUSHER_TRY(folder_, Fd::open(wish_.folder, O_RDONLY | O_DIRECTORY));
+    MUSHER_DO(check_asides(wish_, folder_));
     MUSHER_TRY(const FsTraits traits, traits_of(folder_));
     if (traits.leases) return {};
     doubt(wish_.folder + " is on " + std::string(traits.name) +

@@ -123,9 +123,13 @@ Why Hotfolder::explain(const Candidate& candidate) const {
 /// By its kind and its name: an empty state means that it may be taken.
 Why Hotfolder::explain_refusal(const std::string& relative, unsigned mode) const {
     const auto [subfolder, name] = split_relative(relative);
-    for (const std::string& excluded : rules_.scan.excluded) {
+    const ScanRules& scan = patrol_ ? patrol_->rules() : rules_.scan;
+    for (const std::string& excluded : scan.excluded) {
         if (relative == excluded || relative.starts_with(excluded + "/")) {
             return answer("ignored", "ignored", excluded + " is musher's own folder");
+        }
+        if (scan.folders_are_items && excluded.starts_with(relative + "/")) {
+            return answer("ignored", "ignored", "it holds musher's own folder " + excluded);
         }
     }
     if (!subfolder.empty() && !rules_.scan.enter_folders) {

@@ -19,10 +19,18 @@ struct Patrol::Visit {
     bool events = true;  // of this file system
 };
 
+namespace {
+ScanRules rules_in(const Premises& premises, ScanRules rules) {
+    rules.excluded.insert(rules.excluded.end(), premises.asides.begin(), premises.asides.end());
+    return rules;
+}
+}  // namespace
+
 Patrol::Patrol(Loop& loop, std::shared_ptr<const Premises> premises, Wish wish)
     : loop_(loop),
       premises_(std::move(premises)),
       wish_(std::move(wish)),
+      rules_(rules_in(*premises_, wish_.rules.scan)),
       poll_(loop, *this, wish_.rules.poll),
       rescan_(loop, *this, wish_.rules.rescan) {}
 
@@ -58,7 +66,7 @@ Task<bool> Patrol::scan_some() {
     if (!current_ && !co_await open_next()) co_return false;
     if (!current_) co_return true;
     DirScan* scan = current_->scan.get();
-    const ScanRules* rules = &wish_.rules.scan;
+    const ScanRules* rules = &rules_;
     auto read = [scan, rules] { return scan->next(*rules); };
     DirScan::Window window = co_await offload(loop_, read);
     const DirId dir = current_->dir;
@@ -125,8 +133,7 @@ void Patrol::watch(DirId dir, const Visit& visit) {
         const std::string hint = inotify_hint(visit.watch_error);
         detail_ = errno_error(visit.watch_error, "watching").text() + "; polling instead";
         if (!hint.empty()) detail_ += ", until " + hint;
-        log::warning("hotfolder.polling",
-                     Json{{"folder", premises_->folder}, {"reason", detail_}});
+        log::warning("hotfolder.polling", Json{{"folder", premises_->folder}, {"reason", detail_}});
     }
     rescan_.remove(dir);
     poll_.add(dir);
@@ -152,8 +159,7 @@ void Patrol::see(DirId dir, DirScan::Window& window) {
 void Patrol::on_entry(DirId dir, std::string_view name, Sign sign, bool folder) {
     const std::string* subfolder = folders_.path(dir);
     if (!subfolder) return;
-    const ScanRules& rules = wish_.rules.scan;
-    const EntryUse use = use_of(rules, *subfolder, name, folder);
+    const EntryUse use = use_of(rules_, *subfolder, name, folder);
     if (use.enter) {
         // Moved here or new: in both cases what it holds is only seen by a scan.
         on_suspect(folders_.add(join_relative(*subfolder, name)));
@@ -163,7 +169,7 @@ void Patrol::on_entry(DirId dir, std::string_view name, Sign sign, bool folder) 
     if (use.item) {
         // No room: it is found by the scan that follows when there is some.
         if (!wish_.table.sight(dir, name, sign, now)) on_suspect(dir);
-    } else if (!folder && rules.names.judge(*subfolder, name) == NameRules::Verdict::marker) {
+    } else if (!folder && rules_.names.judge(*subfolder, name) == NameRules::Verdict::marker) {
         wish_.table.marker_came(dir, name, now);
     } else {
         return;

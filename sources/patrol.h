@@ -40,11 +40,12 @@ class Patrol final : private WatchListener {
     void suspect(DirId dir) { on_suspect(dir); }
 
     const FolderMap& folders() const { return folders_; }
+    const ScanRules& rules() const { return rules_; }
     /// The hot folder itself is gone, or another one lies on its path: open it anew.
     bool lost() const { return lost_; }
     void lose() { lost_ = true; }
     bool scanning() const { return current_.has_value() || !waiting_.empty(); }
-    std::string_view way() const;            // "inotify", "poll", or "inotify+poll"
+    std::string_view way() const;  // "inotify", "poll", or "inotify+poll"
     const std::string& detail() const { return detail_; }
 
   private:
@@ -67,10 +68,11 @@ class Patrol final : private WatchListener {
     Loop& loop_;
     std::shared_ptr<const Premises> premises_;
     Wish wish_;
+    const ScanRules rules_;  // the wish's, and what is put aside inside
     FolderMap folders_;
     std::unique_ptr<InotifyWatch> inotify_;
-    PollWatch poll_;     // folders without events
-    PollWatch rescan_;   // the others
+    PollWatch poll_;    // folders without events
+    PollWatch rescan_;  // the others
     std::deque<DirId> waiting_;
     std::unordered_set<DirId> queued_;  // in waiting_
     std::optional<Current> current_;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "sources/folder_probe.h"
 #include "sources/work_path.h"
@@ -82,7 +83,36 @@ Result<void> open_work(Premises& premises, const PremisesWish& wish) {
     premises.work_path = (wish.folder == "/" ? "" : wish.folder) + "/" + relative;
     return take_lock(premises, base, wish);
 }
+
+/// What a link names inside is seen there by its real name.
+std::vector<std::string> asides_inside(const PremisesWish& wish) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> inside;
+    std::error_code failed;
+    const fs::path folder = fs::weakly_canonical(wish.folder, failed);
+    for (const std::string& aside : wish.asides) {
+        const fs::path real = fs::weakly_canonical(aside, failed);
+        const fs::path relative = failed ? fs::path() : real.lexically_relative(folder);
+        if (!relative.empty() && *relative.begin() != "..") inside.push_back(relative.string());
+    }
+    return inside;
+}
 }  // namespace
+
+Result<void> check_asides(const PremisesWish& wish, const Fd& folder) {
+    struct stat here{};
+    if (::fstat(folder.get(), &here) != 0) {
+        return fail(errno_error(errno, "reading " + wish.folder));
+    }
+    for (const std::string& aside : wish.asides) {
+        struct stat status{};
+        if (::stat(aside.c_str(), &status) != 0) continue;
+        if (!sample_of(status).same_inode(sample_of(here))) continue;
+        return fail(Errc::usage, aside + " leads back to the watched folder " + wish.folder,
+                    "its files would be taken again: remove the symlink");
+    }
+    return {};
+}
 
 Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish) {
     auto premises = std::make_shared<Premises>();
@@ -94,12 +124,8 @@ Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish) 
         return fail(errno_error(errno, "reading " + wish.folder));
     }
     premises->identity = sample_of(status);
-    for (const std::string& aside : wish.asides) {
-        if (::stat(aside.c_str(), &status) != 0) continue;
-        if (!sample_of(status).same_inode(premises->identity)) continue;
-        return fail(Errc::usage, aside + " leads back to the watched folder " + wish.folder,
-                    "its files would be taken again: remove the symlink");
-    }
+    MUSHER_DO(check_asides(wish, premises->root));
+    premises->asides = asides_inside(wish);
     MUSHER_DO(open_work(*premises, wish));
     sweep_probe(premises->root);
     sweep_probe(premises->work);
@@ -116,8 +142,7 @@ bool known_there(const Premises& premises) {
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
     how.resolve = RESOLVE_CACHED;
-    const long opened =
-        ::syscall(SYS_openat2, AT_FDCWD, premises.folder.c_str(), &how, sizeof how);
+    const long opened = ::syscall(SYS_openat2, AT_FDCWD, premises.folder.c_str(), &how, sizeof how);
     const Fd at(static_cast<int>(opened));
     struct statx status{};
     if (!at || ::statx(at.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {

@@ -20,21 +20,26 @@ struct Premises {
     Fd lock;
     FsTraits traits;
     FileSample identity;  // of root
+    /// Done and failed where they lie inside by any spelling, relative to the folder.
+    std::vector<std::string> asides;
 };
 
 struct PremisesWish {
     std::string folder;
     std::string pipeline;
     std::vector<std::string> asides;  // done and failed, absolute
-    std::string node;       // written into the lock, for whoever finds it taken
-    bool shared = false;    // a work folder per node
-    bool in_place = false;  // claim: none; a folder that may not be written is fine then
+    std::string node;                 // written into the lock, for whoever finds it taken
+    bool shared = false;              // a work folder per node
+    bool in_place = false;            // claim: none; a folder that may not be written is fine then
 };
 
 /// Pool threads. `not_found` or `denied` naming the folder; `conflict` when another musher works
-/// on it; `usage` when a symlink makes done or failed the folder itself. The folder is never
-/// created: it may be a mount point waiting for its mount.
+/// on it; `usage` as check_asides(). The folder is never created: it may be a mount point waiting
+/// for its mount.
 Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish);
+
+/// `usage` when a symlink makes done or failed the folder itself, which is `folder`. Pool threads.
+Result<void> check_asides(const PremisesWish& wish, const Fd& folder);
 
 /// False when the path leads elsewhere by now: unmounted, mounted over, renamed. Pool
 /// threads.

@@ -29,7 +29,11 @@ EntryUse use_of(const ScanRules& rules, std::string_view subfolder, std::string_
                 bool folder) {
     if (folder && !rules.excluded.empty()) {
         const std::string path = join_relative(subfolder, name);
-        if (std::count(rules.excluded.begin(), rules.excluded.end(), path) > 0) return {};
+        for (const std::string& excluded : rules.excluded) {
+            // A folder that is an item would go with all that is put aside below it.
+            const bool holds = rules.folders_are_items && excluded.starts_with(path + "/");
+            if (holds || path == excluded) return {};
+        }
     }
     if (folder && !rules.folders_are_items) {
         return {false, rules.enter_folders && !rules.names.ignores(subfolder, name)};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pipelines/config/folder_use.h"
 #include "pipelines/config/problems.h"
 
@@ -23,6 +25,7 @@ class FolderGraph {
     void report_shared();
 
   private:
+    void report_way_back(const WrittenFolder& written, const WatchedFolder& watched);
     void report_circle(const Edge& edge);
     /// Those that may see a file in that folder: few, of thousands.
     std::vector<std::size_t> watchers_of(const std::string& folder) const;
@@ -46,13 +49,30 @@ FolderGraph::FolderGraph(const std::vector<PipelineConfig>& pipelines,
     for (std::size_t from = 0; from < uses_.size(); ++from) {
         for (const WrittenFolder& written : uses_[from].written) {
             for (const std::size_t to : watchers_of(written.path)) {
-                if (from == to && written.aside) continue;
                 const WatchedFolder& watched = *uses_[to].watched;
+                if (from == to && written.aside) {
+                    report_way_back(written, watched);
+                    continue;
+                }
                 if (!feeds(written, watched)) continue;
                 edges_[from].push_back(Edge{from, to, &written, &watched});
             }
         }
     }
+}
+
+/// The source waits while it is so: a link may be gone when musher runs.
+void FolderGraph::report_way_back(const WrittenFolder& written, const WatchedFolder& watched) {
+    const auto told = [&written](const Problem& one) {
+        return one.at.file == written.at.file && one.at.line == written.at.line &&
+               one.at.column == written.at.column;
+    };
+    if (written.path != watched.path || std::any_of(problems_.begin(), problems_.end(), told)) {
+        return;
+    }
+    add_warning(problems_, written.at, "circle",
+                fmt::format("`{}` leads back to the watched folder {}", written.by, watched.path),
+                "its files would be taken again: remove the symlink");
 }
 
 std::vector<std::size_t> FolderGraph::watchers_of(const std::string& folder) const {

@@ -391,11 +391,36 @@ class HotfolderTest(unittest.TestCase):
     def test_done_that_leads_back_is_refused(self):
         house = self.house(start=False)
         os.symlink(house / "in", house / "in/done")
+        for words, code in ((["check"], 0), (["check", "--live"], 1)):
+            checked = house.run(*words)
+            self.assertIn("leads back", checked.stderr)
+            self.assertEqual(checked.returncode, code, checked.stderr)
         house.start()
         until(lambda: "leads back" in house.counts("hot")["source"]["detail"])
         os.unlink(house / "in/done")
         house.drop("in/a", "1")
         self.done(house, "a")
+
+    def test_what_is_put_aside_by_another_way_into_the_folder_stays_there(self):
+        ls = "steps:\n  - exec: { argv: ['/bin/ls', '${event.path}'] }\n"
+        for options, rest, aside in (
+                (", recursive: true, done: {house}/real/out/far", LOG, "out/far"),
+                (", unit: folder, done: {house}/real/out", ls, "out"),
+                (", unit: folder, done: deep/out", ls, "deep")):
+            with self.subTest(options):
+                house = self.house(start=False)
+                os.rename(house / "in", house / "real")
+                os.symlink("real", house / "in")
+                house.write_pipeline("hot", pipeline(", rescan: 1s" + options, rest))
+                house.drop("real/sub/a", "1", via_rename=False)
+                house.start()
+                until(lambda: house.counts("hot")["done"] == 1)
+                house.drop("new/b", "2")
+                os.rename(house / "new", house / "real/new")
+                until(lambda: house.counts("hot")["done"] == 2)
+                select.select([], [], [], 1.5)  # a safety scan later
+                self.assertEqual(house.counts("hot")["done"], 2, files_in(house / "real"))
+                self.assertIn("own folder", self.why(house, "in/" + aside)["detail"])
 
     def test_order_by_name_and_age(self):
         for order, expected in (("name", ["a", "b", "c"]), ("oldest", ["c", "a", "b"])):

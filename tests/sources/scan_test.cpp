@@ -65,6 +65,8 @@ TEST_F(Scan, FoldersCanBeTheItems) {
     whole.folders_are_items = true;
     whole.excluded = {"done"};
     EXPECT_EQ(scan(dir.path(), whole), Names{"sub"});
+    whole.excluded = {"sub/done"};
+    EXPECT_EQ(scan(dir.path(), whole), Names{"done"}) << "sub holds what was put aside";
 }
 
 TEST_F(Scan, UnmatchedOnesOnlyWhenAskedFor) {
