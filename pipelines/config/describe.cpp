@@ -110,7 +110,7 @@ constexpr std::string_view kValues = R"(## Values
 
 A secret's file, or a key file, is private when nobody but its owner may read or write it (0600,
 0400); where root owns it, as it does credentials of systemd, its group may read it too (0440,
-0640). `!file` gives other options, a query or a message, from any file.
+0640). `!file` gives other options, a query or a message, from any file; a pipe is refused.
 
 An option that may hold ${…} is rendered for every job: each `${expression}` in its text is
 replaced, and a text that is one `${…}` and nothing else keeps the type of its value. `$${` is a

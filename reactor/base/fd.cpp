@@ -1,5 +1,7 @@
 #include "reactor/base/fd.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 
 namespace musher {
@@ -29,7 +31,13 @@ Result<void> write_all(int fd, std::string_view bytes) {
 }
 
 Result<std::string> read_small_file(const std::string& path, std::size_t limit) {
-    MUSHER_TRY(const Fd file, Fd::open(path, O_RDONLY));
+    // Opening a pipe would wait for its writer.
+    MUSHER_TRY(const Fd file, Fd::open(path, O_RDONLY | O_NONBLOCK));
+    struct stat info{};
+    if (::fstat(file.get(), &info) != 0) return fail(errno_error(errno, "reading " + path));
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+        return fail(Errc::denied, path + " is not a regular file", "put what it gives into a file");
+    }
     std::string text;
     char chunk[4096];
     for (;;) {

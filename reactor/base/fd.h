@@ -40,7 +40,7 @@ class Fd {
 
 /// Writes all of it, going on after short writes and EINTR. Blocking; not on the loop for files.
 Result<void> write_all(int fd, std::string_view bytes);
-/// Reads a whole small file; `usage` if it is larger than `limit` bytes.
+/// Reads a whole small file; `usage` if it is larger than `limit` bytes, `denied` for a pipe.
 Result<std::string> read_small_file(const std::string& path, std::size_t limit);
 
 }  // namespace musher

@@ -214,6 +214,18 @@ class EditsTest(unittest.TestCase):
         self.assertEqual(pipeline(house, "p")["revision"], 3)
         self.assertEqual(house.stop(), 0)
 
+    def test_an_edit_that_names_a_pipe_is_refused(self):
+        house = self.house({"p": COPY.replace("OUT", "out")})
+        os.mkfifo(house / "key", 0o600)
+        sealed = COPY.replace("steps:\n", "steps:\n  - seal: { key: !file ../key }\n")
+        house.write_pipeline("p", sealed.replace("OUT", "out"))
+        until(lambda: pipeline(house, "p")["state"] == "broken")
+        self.assertIn("key is not a regular file", pipeline(house, "p")["problem"])
+        self.assertIn("key is not a regular file", house.run("check").stderr)
+        house.write_pipeline("p", COPY.replace("OUT", "out2"))
+        self.await_revision(house, "p", 2)
+        self.assertEqual(house.stop(), 0)
+
     def test_the_last_pipeline_goes_and_comes_back(self):
         house = self.house({"p": COPY.replace("OUT", "out")})
         os.rename(house / "pipelines/p.yml", house / "aside")

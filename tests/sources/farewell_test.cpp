@@ -138,6 +138,15 @@ TEST_F(Farewells, AStrangersReportIsKept) {
     EXPECT_TRUE(fs::exists(dir / "failed/a-2.report.json"));
 }
 
+TEST_F(Farewells, APipeInThePlaceOfAReportIsNotWaitedFor) {
+    fs::create_directories(dir / "failed");
+    ASSERT_EQ(::mkfifo((dir / "failed/a.report.json").c_str(), 0600), 0);
+    const Settlement one = claimed("a", End::dead);
+    ASSERT_TRUE(put(one));
+    EXPECT_EQ(where_is(rules, one.event, End::dead), dir / "failed/a-2");
+    ASSERT_TRUE(bring_back(rules, one.event.id, one.event.file));
+}
+
 TEST_F(Farewells, AReportLeftBehindByAKillGoesWithTheNextReplay) {
     const Settlement one = claimed("a", End::dead);
     ASSERT_TRUE(put(one));

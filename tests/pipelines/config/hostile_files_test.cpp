@@ -127,5 +127,21 @@ TEST(HostileFiles, WhatCannotBeReadIsSaid) {
     fs::permissions(dir / "closed", fs::perms::owner_all);
 }
 
+TEST(HostileFiles, APipeIsNotWaitedFor) {
+    const test::TempDir dir;
+    fs::create_directories(dir / "pipelines");
+    MUSHER_CHECK(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
+    std::ofstream(dir / "pipelines/p.yml") << kHead << "steps: [ seal: { key: !file ../pipe } ]\n";
+    std::ofstream(dir / "musher.yml") << "version: 1\n";
+    const auto refusal = [&dir](const char* file) {
+        const Configuration read = read_configuration(dir / file);
+        const bool one = read.problems.size() == 1;
+        return one ? read.problems[0].code + " " + read.problems[0].message : "";
+    };
+    const std::string text = " is not a regular file";
+    EXPECT_EQ(refusal("musher.yml"), "unreadable_file " + dir.path() + "/pipelines/../pipe" + text);
+    EXPECT_EQ(refusal("pipe"), "unreadable " + dir.path() + "/pipe" + text);
+}
+
 }  // namespace
 }  // namespace musher
