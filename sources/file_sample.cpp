@@ -2,13 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "reactor/base/uuid.h"
 
 namespace musher::hotfolder {
 
 namespace {
+/// What lies beyond the years 1678 to 2261 counts as the nearest of them.
 std::int64_t nanoseconds(const struct timespec& time) {
-    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / kSecond - 1;
+    const std::int64_t seconds = std::clamp<std::int64_t>(time.tv_sec, -kMost, kMost);
+    return seconds * kSecond + time.tv_nsec;
 }
 }  // namespace
 

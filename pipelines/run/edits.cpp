@@ -7,13 +7,12 @@
 
 #include "pipelines/config/problems.h"
 #include "reactor/base/fd.h"
+#include "sources/file_sample.h"
 #include "sources/lease_probe.h"
 
 namespace musher {
 
 namespace {
-constexpr std::int64_t kNs = 1'000'000'000;
-
 bool is_error(const Problem& problem) { return problem.severity == Problem::Severity::error; }
 
 void add_steps(const std::vector<StepConfig>& steps, std::string& text) {
@@ -128,9 +127,8 @@ void add_row(const std::string& path, ConfigSample& sample) {
         sample.rows.emplace_back(path, 0, 0, 0, 0, 0);
         return;
     }
-    sample.rows.emplace_back(path, status.st_dev, status.st_ino, status.st_size,
-                             status.st_mtim.tv_sec * kNs + status.st_mtim.tv_nsec,
-                             status.st_ctim.tv_sec * kNs + status.st_ctim.tv_nsec);
+    const hotfolder::FileSample now = hotfolder::sample_of(status);
+    sample.rows.emplace_back(path, now.dev, now.ino, now.size, now.mtime_ns, now.ctime_ns);
     const hotfolder::ReadLease lease(file->get());
     if (lease.answer() == hotfolder::LeaseAnswer::writers) sample.writers = true;
 }

@@ -11,8 +11,10 @@
 #include <algorithm>
 #include <atomic>
 #include <climits>
+#include <limits>
 #include <thread>
 
+#include "reactor/base/clock.h"
 #include "reactor/drivers/atomic_file.h"
 #include "sources/work_path.h"
 #include "tests/sources/look_folder.h"
@@ -80,6 +82,22 @@ TEST(Look, TakesOnlyRegularFiles) {
         EXPECT_EQ(folder.find(name), Finding::odd) << name;
         EXPECT_TRUE(fs::exists(fs::symlink_status(folder / name))) << name;
     }
+}
+
+TEST(Look, ATimeThatIsTooFarAwayIsTheNearest) {
+    std::vector<std::int64_t> times;
+    for (const std::time_t seconds :
+         {std::numeric_limits<std::time_t>::min(), std::time_t(-20'000'000'000), std::time_t(0),
+          std::time_t(1'700'000'000), std::time_t(253'402'300'800),
+          std::numeric_limits<std::time_t>::max()}) {
+        struct stat status{};
+        status.st_mtim = {seconds, 999'999'999};
+        times.push_back(sample_of(status).mtime_ns);
+    }
+    EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
+    EXPECT_EQ(format_time(times[0] / 1'000'000).substr(0, 4), "1677");
+    EXPECT_EQ(times[3], 1'700'000'000'999'999'999);
+    EXPECT_EQ(format_time(times[4] / 1'000'000).substr(0, 4), "2262");
 }
 
 TEST(Look, AVanishedFileIsNormal) {
