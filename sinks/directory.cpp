@@ -24,6 +24,10 @@ Result<mode_t> parse_mode(const std::string& text) {
     if (std::from_chars(text.data(), end, mode, 8).ptr != end || text.empty() || mode > 07777) {
         return fail(Errc::usage, "`mode` wants octal digits such as 0644, found `" + text + "`");
     }
+    if (mode > 0777) {
+        return fail(Errc::usage, "`mode` is at most 0777, found `" + text + "`",
+                    "what came in from outside gets no set-user-ID, set-group-ID or sticky bit");
+    }
     return static_cast<mode_t>(mode);
 }
 
@@ -195,7 +199,10 @@ const Spec& directory_spec() {
              .type = OptionType::text,
              .help = "name of the file; the original's by default",
              .templated = true},
-            {.name = "mode", .type = OptionType::text, .help = "permissions", .fallback = "0644"},
+            {.name = "mode",
+             .type = OptionType::text,
+             .help = "permissions, at most 0777",
+             .fallback = "0644"},
             {.name = "owner",
              .type = OptionType::text,
              .help = "user or user:group that gets the file; needs the right to give it away"},

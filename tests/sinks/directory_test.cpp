@@ -157,7 +157,7 @@ Task<void> refusals(Loop& loop) {
             co_await bench.error("{ to: " + bench.dir / "out" + ", name: " + name + " }");
         EXPECT_EQ(bad.code, Errc::usage) << name;
     }
-    for (const char* mode : {"'0888'", "rw", "'010000'"}) {
+    for (const char* mode : {"'0888'", "rw", "'010000'", "'4755'", "'1777'"}) {
         const Error bad =
             co_await bench.error("{ to: " + bench.dir / "out" + ", mode: " + mode + " }");
         EXPECT_EQ(bad.code, Errc::usage) << mode;
