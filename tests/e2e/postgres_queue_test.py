@@ -103,8 +103,8 @@ class PostgresQueueTest(unittest.TestCase):
         self.assertEqual(self.statuses(), {"done": 279, "failed": 1})
         self.assert_one_job_each(house / "ran")
         error = self.postgres.psql("SELECT id, error FROM jobs WHERE status = 'failed'").stdout
-        self.assertIn("7|", error)
-        self.assertIn("exited with 1", error)
+        # It may have met three of the kills, each time in the middle.
+        self.assertRegex(error, r"^7\|.*(exited with 1|went silent 3 times)")
 
     @staticmethod
     def redis_keys(house):
