@@ -58,6 +58,7 @@ Hotfolder::Hotfolder(HotfolderRules rules, const SourceContext& context)
       context_(context),
       bell_(context.loop.ready()),
       resumed_(context.loop.ready()),
+      arrived_(context.loop.ready()),
       settled_(settled_file(rules_, context), limits::kSettledIds) {}
 
 PremisesWish Hotfolder::wish() const {

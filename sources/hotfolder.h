@@ -119,6 +119,7 @@ class Hotfolder final : public Source {
     std::unordered_set<std::string> admitting_;  // sent; not in the queue or back in place yet
     std::unordered_set<std::string> suspects_;   // claims that no job was found for
     std::unordered_set<std::string> leaving_;    // being put away
+    Waiters arrived_;                            // woken when some of them are put away
     std::unordered_set<std::string> recalled_;   // brought back for a replay
     SettledIds settled_;
     std::uint64_t duplicates_seen_ = 0;

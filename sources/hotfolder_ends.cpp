@@ -16,8 +16,6 @@
 namespace musher::hotfolder {
 
 namespace {
-constexpr Duration kArrives = std::chrono::milliseconds(10);
-
 /// Claims go back to their places. Each answer is the place, and what now lies there.
 std::vector<std::pair<std::string, FileSample>> move_back(const std::vector<Move>& moves) {
     std::vector<std::pair<std::string, FileSample>> places;
@@ -49,6 +47,7 @@ Task<Result<void>> Hotfolder::settle(std::vector<Settlement>& ended, Cancel& can
     }
     Result<void> moved = co_await move_away(ended, cancel);
     for (const std::string& id : ids) leaving_.erase(id);
+    arrived_.wake_all();
     co_return moved;
 }
 
@@ -221,7 +220,7 @@ Task<Result<void>> Hotfolder::retire(Cancel& cancel) {
 Task<Result<void>> Hotfolder::recall(Event event, Cancel& cancel) {
     // Its end may be a moment ago: what is just being put away is fetched when it has arrived.
     while (leaving_.contains(event.id)) {
-        MUSHER_CO_DO(co_await context_.loop.timers().sleep(kArrives, cancel));
+        MUSHER_CO_DO(co_await arrived_.wait(cancel));
     }
     recalled_.insert(event.id);
     auto fetch = [this, &event] { return bring_back(rules_, event.id, event.file); };
