@@ -153,7 +153,7 @@ void measure_bare(Row& row, bool copies, std::size_t files) {
 }
 
 void measure_incron(Row& row, std::size_t files) {
-    const test::RedisServer redis;
+    const test::RedisServer redis({"--appendfsync", "everysec"});
     const test::TempDir dir;
     const Folders folders(dir.path(), files);
     const std::string script = source_path("bench/peers/hotfolder/rq_hot.py");

@@ -157,7 +157,7 @@ void print_results(const std::vector<Peer>& peers, const Peer& limit) {
 }
 
 void run(const Options& options) {
-    const test::RedisServer redis;
+    const test::RedisServer redis({"--appendfsync", "everysec"});
     std::vector<Peer> peers = all_peers(options.quick);
     Peer limit{"bare LPUSH and RPOP, 32 per round trip", {}, 0};
     print_machine("queue: 200 B per job, every queue on the same server over a unix socket",

@@ -78,7 +78,7 @@ bool RedisServer::try_start() {
         }
         add({file, "--sentinel"});
     } else {
-        add({"--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+        add({"--save", "", "--appendonly", "yes", "--appendfsync", "always",
              "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0"});
     }
     add({"--port", std::to_string(port_), "--bind", "127.0.0.1", "--dir", dir_->path(),
