@@ -96,6 +96,12 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = answer
 
+    def do_CONNECT(self):
+        """A proxy whose other side hangs up."""
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+
     def log_message(self, *_):
         pass
 

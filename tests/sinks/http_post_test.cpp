@@ -77,6 +77,19 @@ TEST(HttpPost, TakesAnAnswerUnder300WhoseBodyBreaksOffForOne) {
     test::on_loop(broken_off, server);
 }
 
+Task<void> proxied(Loop& loop, HttpServer& proxy) {
+    StepBench bench(loop, http_post_spec(), make_http_post());
+    ::setenv("https_proxy", proxy.url("").c_str(), 1);
+    const Error error = co_await bench.error("{ url: \"https://nowhere.example/\", body: false }");
+    ::unsetenv("https_proxy");
+    EXPECT_EQ(error.code, Errc::unavailable) << error.text();
+    co_await bench.close();
+}
+TEST(HttpPost, TakesNoAnswerOfAProxyForTheServers) {
+    HttpServer proxy;
+    test::on_loop(proxied, proxy);
+}
+
 struct Case {
     const char* path;
     const char* options;
