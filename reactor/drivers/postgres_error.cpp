@@ -15,7 +15,6 @@ struct Row {
 };
 constexpr std::string_view kLogin = "check user, password and the server's pg_hba.conf";
 constexpr std::array kRows = {
-    Row{"08P01", Errc::usage, "give one value for each of $1, $2, … of the statement"},
     Row{"08", Errc::unavailable, ""},
     Row{"0A", Errc::usage, ""},
     Row{"22", Errc::usage, ""},  // this value, however often it is tried
@@ -42,6 +41,8 @@ constexpr std::array kRows = {
     Row{"58", Errc::unavailable, ""},
 };
 constexpr Row kOther{"", Errc::failed, ""};
+constexpr Row kMisbound{"08P01", Errc::usage,
+                        "give one value for each of $1, $2, … of the statement"};
 
 const Row& row_of(std::string_view state) {
     const auto found = std::find_if(kRows.begin(), kRows.end(),
@@ -52,6 +53,12 @@ const Row& row_of(std::string_view state) {
 std::string field(const PGresult* result, int code) {
     const char* text = PQresultErrorField(result, code);
     return text ? text : "";
+}
+
+/// pgbouncer says 08P01 of all that it cannot name, without the severity in English. PostgreSQL
+/// says it of a wrong count of values, and goes on.
+bool is_statements_fault(const PGresult* failed, std::string_view state) {
+    return state == kMisbound.state && field(failed, PG_DIAG_SEVERITY_NONLOCALIZED) == "ERROR";
 }
 
 std::string first_line(std::string_view text) {
@@ -80,7 +87,7 @@ std::string sqlstate_of(const PGresult* failed) { return field(failed, PG_DIAG_S
 
 Error postgres_error(const PGresult* failed) {
     const std::string state = sqlstate_of(failed);
-    const Row& row = row_of(state);
+    const Row& row = is_statements_fault(failed, state) ? kMisbound : row_of(state);
     std::string primary = field(failed, PG_DIAG_MESSAGE_PRIMARY);
     // libpq's own: it has no fields.
     if (primary.empty()) primary = first_line(PQresultErrorMessage(failed));

@@ -69,7 +69,7 @@ TEST(PostgresTarget, NeverRepeatsWhatItCannotRead) {
 
 TEST(PostgresError, SortsStates) {
     const std::pair<const char*, Errc> kRows[] = {
-        {"08P01", Errc::usage},       {"08006", Errc::unavailable}, {"57P01", Errc::unavailable},
+        {"08P01", Errc::unavailable}, {"08006", Errc::unavailable}, {"57P01", Errc::unavailable},
         {"57P03", Errc::unavailable}, {"53300", Errc::unavailable}, {"53100", Errc::full},
         {"28P01", Errc::denied},      {"42501", Errc::denied},      {"23505", Errc::conflict},
         {"23502", Errc::conflict},    {"57014", Errc::timeout},     {"40001", Errc::conflict},
