@@ -119,7 +119,8 @@ Task<Result<void>> Hotfolder::act(std::vector<Item> items, std::vector<Presence>
         Item& item = items[i];
         // Back in its place before the queue knows: it is seen there while its job is still dead.
         if (known[i] == Presence::live) recalled_.erase(item.id);
-        if (recalled_.contains(item.id)) known[i] = Presence::live;
+        const bool purged = known[i] == Presence::unknown;
+        if (!purged && recalled_.contains(item.id)) known[i] = Presence::live;
         if (known[i] == Presence::unknown) {
             fresh.push_back(std::move(item));
         } else if (known[i] == Presence::live) {

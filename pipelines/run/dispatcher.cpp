@@ -29,6 +29,7 @@ Dispatcher::Dispatcher(const Surroundings& around, const std::shared_ptr<const P
       hold_(around.loop.clock(), queue.name()),
       scope_(queue.name(), around.loop.ready(), around.loop.clock(), parent),
       turn_(around.loop.ready()),
+      ends_(around.loop.ready()),
       last_beat_(around.loop.clock().now()) {}
 
 Dispatcher::~Dispatcher() = default;
@@ -62,6 +63,12 @@ void Dispatcher::tick() {
 void Dispatcher::settled_done(std::size_t count) {
     settling_ -= count;
     changed();
+    ends_.wake_all();
+}
+
+bool Dispatcher::has(const std::string& job) const {
+    return std::any_of(slots_.begin(), slots_.end(),
+                       [&job](const Slot& slot) { return slot.claim.job.id == job; });
 }
 
 /// As many as ended within the last 20 ms: jobs of no length keep a batch in hand, long jobs are

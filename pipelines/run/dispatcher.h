@@ -46,6 +46,10 @@ class Dispatcher {
     /// Why jobs are not claimed (the queue cannot be reached); empty: they are.
     const std::string& trouble() const { return trouble_; }
 
+    /// Claimed, or its end is being written down.
+    bool has(const std::string& job) const;
+    /// Woken when a job has ended, or was settled.
+    Waiters& ends() { return ends_; }
     /// The source has finished `count` settlements; many unfinished ones stop the claims.
     void settled_done(std::size_t count);
 
@@ -119,6 +123,7 @@ class Dispatcher {
     std::size_t settling_ = 0;
     std::deque<Instant> finished_;  // of the last 20 ms
     Waiters turn_;
+    Waiters ends_;
     bool dirty_ = true;  // something changed since the pump last looked
     bool look_ = true;   // the queue may have jobs for us
     bool reap_ = true;

@@ -36,6 +36,7 @@ Task<void> Dispatcher::run_job(Slots::iterator slot) {
         co_await defeat(*slot, std::move(report), *program);
     }
     slots_.erase(slot);
+    ends_.wake_all();
     finished_.push_back(around_.loop.clock().now());
     if (finished_.size() > 2 * limits::kQueueBatch) finished_.pop_front();
     changed();

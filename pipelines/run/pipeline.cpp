@@ -198,6 +198,13 @@ Task<Result<void>> Pipeline::settle_ended(std::string id, Cancel& cancel) {
     co_return co_await settler_.settle_now(std::move(id), cancel);
 }
 
+Task<Result<void>> Pipeline::until_put_away(std::string id, Cancel& cancel) {
+    while (dispatcher_.has(id) || settler_.has(id)) {
+        MUSHER_CO_DO(co_await dispatcher_.ends().wait(cancel));
+    }
+    co_return Result<void>();
+}
+
 void Pipeline::recheck() {
     dispatcher_.wake();
     obey();

@@ -62,6 +62,8 @@ class Pipeline {
 
     /// Tells the source of a job that ended without a dispatcher: cancelled while it waited.
     Task<Result<void>> settle_ended(std::string id, Cancel& cancel);
+    /// Until the end of a job that just died has reached its source, or was tried in vain.
+    Task<Result<void>> until_put_away(std::string id, Cancel& cancel);
 
     void wake() { dispatcher_.wake(); }
     /// Somebody paused or resumed the queue, or cancelled a job that may run here: asks it which.

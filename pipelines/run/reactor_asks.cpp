@@ -212,12 +212,14 @@ Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
         co_return fail(Errc::conflict,
                        "job " + id + " is " + std::string(state_name(row.state)) + ", not dead");
     }
+    MUSHER_CO_DO(co_await found->until_put_away(id, cancel));
     // The original first. kill -9 in between: recovery finds the id dead and puts it away again.
     const std::shared_ptr<Source> source = found->source();
     MUSHER_CO_DO(co_await source->recall(row.job.event, cancel));
     Result<void> replayed = co_await found->queue().replay(id, cancel);
     if (!replayed) {
-        const Result<void> back = co_await found->settle_ended(id, cancel);
+        Cancel never;
+        const Result<void> back = co_await found->settle_ended(id, never);
         static_cast<void>(back);  // the first error is the one to tell
         co_return replayed;
     }

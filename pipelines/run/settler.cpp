@@ -32,6 +32,7 @@ void Settler::add(std::vector<Settlement> batch) {
         return ended.event.kind != kind() && ended.event.kind != kAlarm;
     });
     finished_(all - batch.size());
+    for (const Settlement& ended : batch) under_way_.insert(ended.event.id);
     append(fresh_, batch);
     woken_.wake_one();
 }
@@ -55,7 +56,11 @@ Task<void> Settler::run(Cancel& stop) {
         std::vector<Settlement> batch = std::exchange(fresh_, {});
         if (due) append(batch, left_);
         const std::size_t count = batch.size();
+        std::vector<std::string> events;
+        for (const Settlement& ended : batch) events.push_back(ended.event.id);
+        under_way_.insert(events.begin(), events.end());
         const Result<void> done = co_await settle(batch, never);
+        for (const std::string& event : events) under_way_.erase(event);
         finished_(count - batch.size());
         append(left_, batch);
         if (left_.empty()) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "pipelines/queue/job_queue.h"
@@ -31,6 +32,9 @@ class Settler {
     void end();
     /// The end of one job, now: for verbs. The first error.
     Task<Result<void>> settle_now(std::string id, Cancel& cancel);
+    /// Whether the end of that event's job is on its way to the source; not while it rests after a
+    /// try in vain.
+    bool has(const std::string& event) const { return under_way_.contains(event); }
     /// Why some are not settled; empty: all are.
     const std::string& trouble() const { return trouble_; }
 
@@ -48,7 +52,8 @@ class Settler {
     JobQueue& queue_;
     std::function<void(std::size_t)> finished_;
     std::vector<Settlement> fresh_;
-    std::vector<Settlement> left_;  // tried in vain
+    std::vector<Settlement> left_;               // tried in vain
+    std::unordered_set<std::string> under_way_;  // events of fresh_, and of what is settled now
     Waiters woken_;
     bool ends_ = false;
     std::string trouble_;

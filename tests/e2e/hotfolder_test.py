@@ -325,6 +325,33 @@ class HotfolderTest(unittest.TestCase):
                 self.assertEqual(files_in(house / "in/failed"), [])
                 self.assertEqual(files_in(house / "out"), ["a"])
 
+    def test_a_file_is_replayed_at_the_moment_it_fails(self):
+        names = [f"{number:03}" for number in range(100)]
+        for claim in ("rename", "none"):
+            with self.subTest(claim):
+                once = "'test -d \"$0\" || { mkdir \"$0\"; exit 1; }'"
+                house = self.house(
+                    f", claim: {claim}", "limits: { attempts: 1 }\nsteps:\n"
+                    f"  - exec: {{ argv: [/bin/sh, -c, {once}, "
+                    "'{house}/tried-${event.name}'] }\n  - directory: { to: {house}/out }\n")
+                for name in names:
+                    house.drop(f"in/{name}", name)
+                replayed = set()
+
+                def all_replayed():
+                    for item in house.get("jobs?state=dead&limit=1000")["items"]:
+                        if item["id"] in replayed:
+                            self.fail(item["error"])
+                        status, answer = house.ask(f"/api/v1/jobs/{item['id']}/replay", "POST")
+                        self.assertEqual(status, 200, answer)
+                        replayed.add(item["id"])
+                    return len(replayed) == len(names)
+
+                until(all_replayed, 60)
+                until(lambda: files_in(house / "out") == names, 60)
+                until(lambda: files_in(house / "in/done") == names)
+                self.assertEqual(files_in(house / "in/failed"), [])
+
     def test_a_cancelled_file_that_stays_in_its_place_is_replayed(self):
         house = self.house(", claim: none, done: leave",
                            "steps:\n" + GATE + "  - directory: { to: {house}/out }\n")
