@@ -155,6 +155,10 @@ void Reactor::State::start_ticking() {
         for (const auto& pipeline : pipelines.all()) pipeline->tick();
         pool.sweep();
         look_for_orphans();
+        // Once it is written, the log works again.
+        if (const std::string why = log::trouble(); !why.empty()) {
+            log::error("log.lines_lost", Json{{"reason", why}});
+        }
         start_ticking();
     });
 }

@@ -155,7 +155,6 @@ Result<void> open(std::string_view to, Level level) {
         }
         outlet().set_sinks({shaped(std::move(sink), to == "journald" ? "%v" : kLinePattern)});
         target().set_level(native(level));
-        on_success();
         if (!no_journal.empty()) {
             warning("log.no_journal",
                     Json{{"reason", no_journal}, {"hint", "the log goes to stderr instead"}});

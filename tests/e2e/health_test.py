@@ -156,9 +156,11 @@ class HealthTest(unittest.TestCase):
         self.assertIn("m.log", self.problems(house)["setting", "log"])
         self.assertEqual(self.health(house)["status"], "degraded")
         self.assertIn("lines of the log are lost", house.log())
+        until(lambda: house.counts("p")["done"] == 200, 30)
         os.unlink(house / "logs/ballast")
-        house.drop("in/last", "1")
         until(lambda: self.health(house)["ok"], 30)
+        with open(house / "logs/m.log") as log:
+            self.assertIn("log.lines_lost", log.read())
         self.assertEqual(house.stop(), 0)
 
     def test_check_live_tries_the_connections_of_steps(self):
