@@ -138,31 +138,8 @@ void ConfigurationReader::drop_faulty() {
                   [&](const PipelineConfig& pipeline) { return faulty.contains(pipeline.shown); });
 }
 
-/// `musher test --update` writes them, each as its own.
-void check_goldens(Configuration& read) {
-    std::map<std::string, std::string> taken;  // by path
-    if (!read.daemon.file.empty()) taken.emplace(read.daemon.file, "musher.yml");
-    for (const PipelineConfig& pipeline : read.pipelines) {
-        taken.emplace(pipeline.file, fmt::format("the file of the pipeline `{}`", pipeline.name));
-    }
-    std::set<std::string_view> seen;
-    for (const PipelineConfig& pipeline : read.pipelines) {
-        if (!seen.insert(pipeline.file).second) continue;
-        for (const TestCase& test : pipeline.tests) {
-            if (test.golden.empty()) continue;
-            const auto [first, fresh] = taken.emplace(
-                test.golden, fmt::format("the golden file of the test `{}`", test.name));
-            if (fresh) continue;
-            add_error(read.problems, test.golden_at, "bad_test",
-                      fmt::format("`golden` names {}", first->second),
-                      "each test has a golden file of its own");
-        }
-    }
-}
-
 Configuration ConfigurationReader::finish() {
     check_together(result_.pipelines, result_.problems);
-    check_goldens(result_);
     return finish_each();
 }
 
@@ -203,6 +180,29 @@ std::vector<std::string> list_pipeline_files(const std::string& path, const Posi
     return files;
 }
 
+namespace {
+/// `musher test --update` writes them, each as its own.
+void check_goldens(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems) {
+    std::map<std::string, std::string> taken;  // by path
+    for (const PipelineConfig& pipeline : pipelines) {
+        taken.emplace(pipeline.file, fmt::format("the file of the pipeline `{}`", pipeline.name));
+    }
+    std::set<std::string_view> seen;
+    for (const PipelineConfig& pipeline : pipelines) {
+        if (!seen.insert(pipeline.file).second) continue;
+        for (const TestCase& test : pipeline.tests) {
+            if (test.golden.empty()) continue;
+            const auto [first, fresh] = taken.emplace(
+                test.golden, fmt::format("the golden file of the test `{}`", test.name));
+            if (fresh) continue;
+            add_error(problems, test.golden_at, "bad_test",
+                      fmt::format("`golden` names {}", first->second),
+                      "each test has a golden file of its own");
+        }
+    }
+}
+}  // namespace
+
 void check_together(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems) {
     std::map<std::string_view, const PipelineConfig*> named;
     for (const PipelineConfig& pipeline : pipelines) {
@@ -214,6 +214,7 @@ void check_together(const std::vector<PipelineConfig>& pipelines, std::vector<Pr
                   fmt::format("the other one is in {}", place_text(first->second->name_at)));
     }
     check_folders(pipelines, problems);
+    check_goldens(pipelines, problems);
 }
 
 Configuration read_configuration(const std::string& file, const Catalogue& catalogue) {
