@@ -13,8 +13,9 @@ Result<Configuration> configuration_of(const Call& call) {
     Configuration read = read_configuration(call.config);
     if (!read.daemon.state.empty()) return read;
     const std::string why = read.problems.empty() ? "" : ": " + read.problems.front().message;
-    const bool there = ::access(call.config.c_str(), F_OK) == 0;
-    return fail(there ? Errc::usage : Errc::not_found, call.config + " cannot be read" + why,
+    const bool readable = ::access(call.config.c_str(), R_OK) == 0;
+    const Errc code = readable ? Errc::usage : errno_error(errno, "").code;
+    return fail(code, call.config + " cannot be read" + why,
                 "name the configuration with -c FILE; musher check shows all that is wrong");
 }
 }  // namespace

@@ -232,10 +232,13 @@ Task<Error> EmbeddedRedis::reason_of_end() {
     killed_ = exit.signal != 0;
     const std::string log = path("redis.log");
     const std::string where = folder();
+    const bool killed = killed_;
     auto work = [&] {
         std::string said = last_redis_complaints(log);
         // Then it cannot write its last words either.
-        return said.empty() && is_disk_full(where) ? "No space left on device for " + where : said;
+        return said.empty() && !killed && is_disk_full(where)
+                   ? "No space left on device for " + where
+                   : said;
     };
     std::string said = co_await offload(loop_, work);
     if (said.empty()) said = exit.err.empty() ? exit.out : exit.err;

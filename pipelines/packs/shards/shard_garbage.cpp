@@ -85,6 +85,8 @@ class GarbageCollection {
         }
         Result<std::optional<ShardLock>> lock = ShardLock::try_take(*spot);
         if (!lock && lock.error().code == Errc::conflict) return;
+        // Somebody copies to it, and its file is not ours to open.
+        if (!lock && ShardLock::is_held(spot->lock_path())) return;
         if (!lock) found.faults.push_back(std::move(lock).error());
         if (!lock || !*lock) return;
         (*lock)->release();
