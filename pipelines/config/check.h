@@ -34,7 +34,7 @@ Configuration read_pipelines(const std::vector<std::string>& paths,
                              const std::string& daemon_file = {},
                              Secrets secrets = Secrets::read);
 /// What only shows when all pipelines are looked at together: names that are taken twice, files
-/// that go in circles, folders that two of them watch.
+/// that go in circles, folders that two of them watch, golden files that are not a test's own.
 void check_together(const std::vector<PipelineConfig>& pipelines, std::vector<Problem>& problems);
 
 /// *.yml and *.yaml in a directory, by name, without what editors leave there; a file itself.

@@ -93,6 +93,8 @@ class PostgresQueueTest(unittest.TestCase):
             # A job that were running at three kills would count as what kills reactors.
             enough = min(self.count_ended() + 20, 200 + 10 * number)
             until(lambda: self.count_ended() >= enough, 60)
+            if number == 2:
+                until(lambda: self.statuses().get("failed") == 1, 60)
             if number == 4:
                 self.postgres.kill()
                 self.postgres.start()
@@ -103,8 +105,8 @@ class PostgresQueueTest(unittest.TestCase):
         self.assertEqual(self.statuses(), {"done": 279, "failed": 1})
         self.assert_one_job_each(house / "ran")
         error = self.postgres.psql("SELECT id, error FROM jobs WHERE status = 'failed'").stdout
-        # It may have met three of the kills, each time in the middle.
-        self.assertRegex(error, r"^7\|.*(exited with 1|went silent 3 times)")
+        self.assertIn("7|", error)
+        self.assertIn("exited with 1", error)
 
     @staticmethod
     def redis_keys(house):
