@@ -1,6 +1,5 @@
 """What goes wrong in production, done on purpose: a clear error or none, and nothing lost."""
 
-import errno
 import hashlib
 import json
 import os
@@ -12,7 +11,7 @@ import threading
 import unittest
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from house import GATE, House, digest, files_in, until
+from house import GATE, House, digest, files_in, fill_disk, until
 from postgres_server import Postgres
 
 HEAD = "version: 1\nsource: {{ hotfolder: {{ path: {{house}}/in/{0}, settle: 50ms }} }}\n"
@@ -194,12 +193,7 @@ class BadMomentsTest(unittest.TestCase):
         house.start()
         dropped = {"before": house.drop("in/p/before", b"1" * 100)}
         until(lambda: os.path.exists(house / "out/before"))
-        with open(house / "state/ballast", "wb", buffering=0) as ballast:
-            try:
-                while True:
-                    ballast.write(bytes(4096))
-            except OSError as error:
-                self.assertEqual(error.errno, errno.ENOSPC)
+        fill_disk(house / "state/ballast")
         for index in range(20):
             dropped[str(index)] = house.drop(f"in/p/{index}", os.urandom(10_000))
         until(lambda: house.ask("/health")[0] == 503, 30, lambda: house.log()[-2000:])

@@ -1,13 +1,12 @@
 """/health: 200 or 503, and what is wrong; check --live: the connections of steps."""
 
-import errno
 import json
 import os
 import socket
 import subprocess
 import unittest
 
-from house import House, UnixConnection, until
+from house import House, UnixConnection, fill_disk, until
 from postgres_server import Postgres
 
 PIPELINE = """version: 1
@@ -144,12 +143,7 @@ class HealthTest(unittest.TestCase):
         self.addCleanup(subprocess.run, ["umount", "-l", mount])
         house.start()
         self.assertTrue(self.health(house)["ok"])
-        with open(house / "logs/ballast", "wb", buffering=0) as ballast:
-            try:
-                while True:
-                    ballast.write(bytes(4096))
-            except OSError as error:
-                self.assertEqual(error.errno, errno.ENOSPC)
+        fill_disk(house / "logs/ballast")
         for number in range(200):
             house.drop(f"in/{number}", "1")
         until(lambda: ("setting", "log") in self.problems(house), 30)

@@ -4,6 +4,7 @@ Everything lies in one temporary folder. Processes are ended by pid. Conditions 
 a deadline; nothing sleeps blindly.
 """
 
+import errno
 import fcntl
 import hashlib
 import http.client
@@ -58,6 +59,16 @@ class UnixConnection(http.client.HTTPConnection):
 def digest(path):
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
+
+
+def fill_disk(path):
+    """With a file that takes all that is left."""
+    with open(path, "wb", buffering=0) as ballast:
+        try:
+            while True:
+                ballast.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
 
 
 def files_in(folder):
