@@ -209,7 +209,7 @@ Task<ServerReply> Api::respond(const ServerRequest& request, Cancel& cancel) {
         co_return std::move(*reply);
     }
     const Error none(Errc::not_found, "there is no " + request.path,
-                     "see the API's paths in the manual");
+                     "GET /api/v1 lists the paths");
     co_return refusal(404, none);
 }
 

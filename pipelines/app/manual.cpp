@@ -151,7 +151,8 @@ std::string manual_page() {
             "\n";
     text += ".SH OPTIONS\n" + item(bold("-h") + ", " + bold("--help"), "help, of each verb too") +
             item(bold("--version"), "version and commit") +
-            item(bold("--json"), "of each verb: one JSON document on stdout") +
+            item(bold("--json"),
+                 "of each verb: one JSON document on stdout (tap: one in each line)") +
             item(bold("-c") + ", " + bold("--config") + " " + slanted("FILE"),
                  "of most verbs: musher.yml; default $MUSHER_CONFIG, ./musher.yml, "
                  "/etc/musher/musher.yml");

@@ -75,7 +75,8 @@ std::vector<Option> http_options() {
     return {
         {.name = "listen",
          .type = Type::text,
-         .help = "host:port of dashboard, API, /metrics and /health; without it none of them"},
+         .help = "IP address and port of API, /metrics and /health, such as 127.0.0.1:8470; "
+                 "without it none of them"},
         {.name = "token",
          .type = Type::secret,
          .help = "what changing calls must bring along and, where other hosts can reach `listen`, "
@@ -162,7 +163,7 @@ const std::vector<Option>& daemon_table() {
          .options = queue_options()},
         {.name = "http",
          .type = Type::section,
-         .help = "dashboard and API over TCP",
+         .help = "API over TCP",
          .options = http_options()},
         {.name = "log", .type = Type::section, .help = "log lines", .options = log_options()},
         {.name = "history",
