@@ -108,9 +108,11 @@ Task<void> one_large_file(Loop& loop) {
     Cancel stop;
     co_await shop.store("1");
     co_await shop.start(scope, stop);
-    for (int id = 2; tries < 6; ++id) {
-        co_await shop.put(std::to_string(id));
-        co_await shop.ends(static_cast<std::size_t>(id) - 1);
+    std::size_t others = 0;
+    while (tries < 6) {
+        ++others;
+        co_await shop.put(std::to_string(others + 1));
+        co_await shop.ends(others);
     }
     stop.request();
     co_await scope.join();
