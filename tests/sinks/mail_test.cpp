@@ -88,7 +88,7 @@ TEST(Mail, ArrivesAsItWasWritten) {
 Task<void> attachments(Loop& loop, MailServer& server) {
     MailBench bench(loop, server);
     std::string content;
-    for (int i = 0; content.size() < (3u << 20) + 17; ++i) content += std::to_string(i * 7919);
+    for (int i = 0; content.size() < (3u << 20) + 17; ++i) content += std::to_string(i * 79);
     Digest digest(DigestKind::sha256);
     digest.update(as_bytes(content));
     const std::string sha256 = digest.hex();
