@@ -1,12 +1,14 @@
-// Digests of bytes as they come. The only user of OpenSSL outside filters and drivers.
+// Digests of bytes as they come. The only user of nettle.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <string>
 
 #include "reactor/base/bytes.h"
 #include "reactor/base/error.h"
 
-struct evp_md_ctx_st;
+struct nettle_hash;
 
 namespace musher {
 
@@ -18,8 +20,6 @@ Result<DigestKind> parse_digest(std::string_view name);
 class Digest {
   public:
     explicit Digest(DigestKind kind);
-    Digest(Digest&&) noexcept;
-    ~Digest();
     void update(ByteView bytes);
     /// The digest's own bytes; once.
     std::string bytes();
@@ -27,7 +27,8 @@ class Digest {
     std::string hex();
 
   private:
-    evp_md_ctx_st* context_;
+    const nettle_hash* method_;
+    alignas(std::max_align_t) std::array<std::byte, 112> state_;
 };
 
 }  // namespace musher

@@ -1,7 +1,8 @@
-// Durations, sizes, times, names, globs and ids.
+// Durations, sizes, times, names, globs, digests and ids.
 #include <gtest/gtest.h>
 
 #include "reactor/base/clock.h"
+#include "reactor/base/digest.h"
 #include "reactor/base/json.h"
 #include "reactor/base/private_file.h"
 #include "reactor/base/text.h"
@@ -138,6 +139,29 @@ TEST(Errors, KeepTheirRetryAfterThroughJson) {
     EXPECT_FALSE(to_json(error).contains("retry_after_ms"));
     error.retry_after = milliseconds(1500);
     EXPECT_EQ(error_from_json(to_json(error)).retry_after, error.retry_after);
+}
+TEST(Digests, AreThoseOfTheirStandards) {
+    const auto hex = [](DigestKind kind, std::size_t size, std::size_t piece) {
+        const std::string bytes(piece, 'a');
+        Digest digest(kind);
+        for (; size > 0; size -= std::min(size, piece)) {
+            digest.update(as_bytes(bytes).first(std::min(size, piece)));
+        }
+        return digest.hex();
+    };
+    constexpr std::size_t kMillion = 1'000'000;
+    for (const std::size_t piece : {1u, 63u, 64u, 4096u, 1'000'000u}) {
+        EXPECT_EQ(hex(DigestKind::sha256, kMillion, piece),
+                  "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+        EXPECT_EQ(hex(DigestKind::sha1, kMillion, piece),
+                  "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
+        EXPECT_EQ(hex(DigestKind::md5, kMillion, piece), "7707d6ae4e027c70eea2a935c2296f21");
+    }
+    EXPECT_EQ(hex(DigestKind::sha1, 0, 1), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+    for (const std::string_view name : {"sha256", "sha1", "md5"}) {
+        EXPECT_EQ(digest_name(parse_digest(name).value()), name);
+    }
+    EXPECT_EQ(parse_digest("sha512").error().code, Errc::usage);
 }
 TEST(Ids, Uuid7SortsByTimeAndNamesAreStable) {
     const std::string early = new_uuid7(1000);
