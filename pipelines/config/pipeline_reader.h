@@ -15,7 +15,7 @@ struct Catalogue;
 /// What the reading of one file leans on; all of it outlives the call.
 struct Reading {
     const Catalogue& catalogue;
-    const DaemonConfig* daemon;  // null: no musher.yml is known, nor its connections and vars
+    const DaemonConfig* daemon = nullptr;  // null: no musher.yml known, nor connections and vars
     std::vector<Problem>& problems;
     Secrets secrets = Secrets::read;  // leave: nothing that only this machine has is judged
     int depth = 0;  // of steps in steps
