@@ -28,7 +28,7 @@ class Digest {
 
   private:
     const nettle_hash* method_;
-    alignas(std::max_align_t) std::array<std::byte, 112> state_;
+    alignas(std::max_align_t) std::array<std::byte, 112> state_{};
 };
 
 }  // namespace musher
