@@ -7,6 +7,7 @@ namespace musher {
 void ignore_harmless_signals() {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGIO, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
 }
 
 Signals::Signals(Loop& loop, const std::vector<int>& numbers, std::function<void(int)> on_signal)

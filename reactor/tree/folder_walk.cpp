@@ -78,13 +78,14 @@ Error FolderWalk::error(int number, const char* what, const char* name) const {
 }
 
 Result<void> FolderWalk::open() {
+    begun_ = true;
     if (above_) {
         folder_.reset(
             ::openat(above_->fd(), name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        const int number = folder_ ? 0 : errno;
+        if (number == ENOENT && may_vanish()) return {};
+        if (number != 0) return fail(above_->error(number, "opening", name()));
     }
-    begun_ = true;
-    if (!folder_ && errno == ENOENT && may_vanish()) return {};
-    if (!folder_) return fail(above_->error(errno, "opening", name()));
     return begin();
 }
 

@@ -132,6 +132,11 @@ Result<NamelessTree> make_trash(const std::string& folder, const std::string& na
     return trash;
 }
 
+Result<void> check_open(const NamelessTree& tree) {
+    if (!tree.closed) return {};
+    return fail(errno_error(EACCES, "removing " + escape_name(tree.path)));
+}
+
 Result<std::vector<NamelessTree>> find_leftovers(const std::string& folder,
                                                  const std::string& name) {
     const std::unique_ptr<DIR, CloseDir> opened(::opendir(folder.c_str()));
@@ -142,7 +147,8 @@ Result<std::vector<NamelessTree>> find_leftovers(const std::string& folder,
         NamelessTree one;
         one.path = folder + "/" + entry->d_name;
         one.lock = hold(one.path);
-        if (one.lock) found.push_back(std::move(one));
+        one.closed = !one.lock && errno == EACCES;
+        if (one.lock || one.closed) found.push_back(std::move(one));
     }
     std::sort(found.begin(), found.end(),
               [](const NamelessTree& a, const NamelessTree& b) { return a.path < b.path; });

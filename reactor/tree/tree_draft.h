@@ -17,6 +17,7 @@ inline constexpr std::size_t kTreeNameBytes = 228;
 struct NamelessTree {
     std::string path;
     Fd lock;
+    bool closed = false;  // it may not be opened, so that nobody can say whether it is held
 };
 /// Whether a folder of that name is taken for a draft or trash of `name` ("": of any).
 bool is_nameless(std::string_view entry, const std::string& name);
@@ -33,7 +34,9 @@ Result<void> publish_draft(const NamelessTree& draft, const std::string& folder,
                            const std::string& name);
 /// Takes the name away, on disk: what was called `name` is trash. `not_found` when there is none.
 Result<NamelessTree> make_trash(const std::string& folder, const std::string& name);
-/// Drafts and trash of `name` ("": of any) that nobody holds.
+/// `denied` for one that is closed: it stays for its owner.
+Result<void> check_open(const NamelessTree& tree);
+/// Drafts and trash of `name` ("": of any) that nobody holds, and closed ones.
 Result<std::vector<NamelessTree>> find_leftovers(const std::string& folder,
                                                  const std::string& name);
 

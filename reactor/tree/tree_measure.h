@@ -9,6 +9,7 @@ namespace musher {
 struct TreeMeasure {
     TreeTotals totals;
     std::uint64_t inodes = 0;  // files, folders and links; of hard links one
+    std::uint64_t state = 0;   // of all inodes, sizes and times: another one after a change
     std::string sample;        // path of a file with content; empty: there is none
 };
 

@@ -939,6 +939,146 @@ class BadMomentsTest(ShardCase):
             info = os.stat(f"{copy}/{name}")
             self.assertEqual((info.st_mode & 0o7777, info.st_size), (mode, 64 << 20))
 
+    def test_a_source_that_changes_after_a_files_turn(self):
+        with open(self.shard + "/large", "wb") as file:
+            for _ in range(400):
+                file.write(b"q" * (1 << 20))
+        changes = {
+            "edited": lambda: open(self.shard + "/first/f", "w").close(),
+            "added": lambda: open(self.shard + "/first/h", "w").close(),
+            "removed": lambda: os.unlink(self.shard + "/first/g"),
+        }
+        for what, change in changes.items():
+            os.makedirs(self.shard + "/first", exist_ok=True)
+            for name in ("f", "g"):
+                with open(f"{self.shard}/first/{name}", "w") as file:
+                    file.write(what)
+            copying = subprocess.Popen(
+                [self.script, "-c", "-l", "tests", "-s", "tests/ssd", "-i", "a", "tests/shard2"],
+                cwd=self.path, stderr=subprocess.PIPE, text=True)
+
+            def copied():
+                for draft in os.listdir(self.ssd):
+                    with contextlib.suppress(FileNotFoundError):
+                        return len(os.listdir(f"{self.ssd}/{draft}/first")) == 2
+                return False
+
+            while not copied():
+                self.assertIsNone(copying.poll(), what)
+            copying.send_signal(signal.SIGSTOP)
+            change()
+            copying.send_signal(signal.SIGCONT)
+            told = copying.communicate()[1]
+            self.assertEqual(copying.returncode, 1, what)
+            self.assertIn("changed", told)
+            self.assertEqual((os.listdir(self.ssd), self.users()), ([], None), what)
+            shutil.rmtree(self.shard + "/first")
+        self.assertEqual(self.old("-c", "a").returncode, 0)
+
+    def test_a_folder_of_locks_behind_a_link(self):
+        """The kernel's way: ".." leads out of where the link leads to."""
+        for folder in ("rel/1", "rel/locks", "app/locks"):
+            os.makedirs(self / folder)
+        os.symlink("../rel/1", self / "app/cur")
+        two_ways = (self / "rel/locks", "app/cur/../locks")
+        for action, user, way in (("-c", "a", two_ways[0]), ("-c", "b", two_ways[1]),
+                                  ("-r", "a", two_ways[1])):
+            told = self.call(action, "-l", way, "-s", self.ssd, "-i", user, "tests/shard2")
+            self.assertEqual(told.returncode, 0, told.stderr)
+        with open(self / "rel/locks/shard2.lock") as file:
+            self.assertEqual(file.read(), "b")
+        told = subprocess.run([MUSHER, "shard", "gc", "--orphans", "--lockdir", two_ways[1],
+                               "--ssddir", self.ssd], cwd=self.path, capture_output=True, text=True)
+        self.assertEqual(told.stdout, "nothing is left to remove\n")
+        self.assertEqual(os.listdir(self / "app/locks"), [])
+        # Without a link it is the folder that it says.
+        told = self.call("-r", "-l", "rel/1/../locks", "-s", self.ssd, "-i", "b", "tests/shard2")
+        self.assertIn(f"Lock on file {self.path}/rel/locks/shard2.lock acquired", told.stderr)
+
+    def test_a_path_whose_link_moved_on_is_still_its_users(self):
+        for release in ("1", "2"):
+            self.make_shard(self / f"rel/{release}/shard2")
+        with open(self / "rel/2/shard2/docs", "a") as file:
+            file.write("more")
+        os.symlink("rel/1", self / "current")
+        self.assertEqual(self.old("-c", "a", "current/shard2").returncode, 0)
+        os.unlink(self / "current")
+        os.symlink("rel/2", self / "current")
+        self.failed(self.old("-c", "b", "current/shard2"), "is a copy of")
+        self.failed(self.old("-r", "a", "rel/2/shard2"), "is a copy of")
+        self.assertEqual(self.users(), "a")
+        self.assertEqual(self.old("-r", "a", "./current/shard2/").returncode, 0)
+        self.assertEqual(os.listdir(self.ssd), [])
+
+    def test_a_limit_on_the_size_of_files(self):
+        def small():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+
+        self.failed(self.old("-c", "a", preexec_fn=small), "File too large")
+        self.assertEqual(os.listdir(self.ssd), [])
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting wants root")
+    def test_blocks_past_the_end_take_no_room(self):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", self.ssd], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.ssd], capture_output=True)
+        subprocess.run(["fallocate", "-n", "-l", "4M", self.shard + "/docs"], check=True)
+        told = self.old("-c", "a")
+        self.assertEqual(told.returncode, 0, told.stderr)
+
+    def test_one_that_is_not_found_hides_no_damage(self):
+        self.verb("copy", "tests/shard2", "--id", "a")
+        with open(self.ssd + "/shard2/docs", "r+") as file:
+            file.write("damage")
+        for order in (("shard2", "nope"), ("nope", "shard2")):
+            told = self.verb("verify", *order)
+            self.assertEqual(told.returncode, 7, told.stderr)
+            self.assertIn("docs", told.stdout)
+            self.assertIn("nope is neither registered", told.stdout)
+        self.assertEqual(self.verb("verify", "nope").returncode, 3)
+        rows = json.loads(self.verb("verify", "nope", "--json").stdout)["shards"]
+        self.assertEqual([(row["ok"], row["error"]["code"]) for row in rows],
+                         [(False, "not_found")])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_what_another_user_keeps_to_himself(self):
+        other = {"user": 4001, "group": 4001, "extra_groups": []}
+        os.chmod(self.path, 0o755)
+        for folder in (self / "tests", self.ssd):
+            os.chmod(folder, 0o1777)
+        self.old("-c", "a", **other)
+        self.make_shard(self / "tests/other")
+        os.makedirs(self.ssd + "/other")
+        with open(self / "tests/other.lock", "w") as file:
+            file.write("b")
+        os.chmod(self / "tests/other.lock", 0o600)
+        told = self.verb("list", **other)
+        self.assertEqual(told.returncode, 6)
+        for line in ("shard2  present  a", "not known", "other: opening"):
+            self.assertIn(line, told.stdout)
+        rows = json.loads(self.verb("list", "--json", **other).stdout)["shards"]
+        self.assertEqual([(row["users"], "error" in row) for row in rows],
+                         [(None, True), (["a"], False)])
+        self.assertEqual(self.verb("status", "other", **other).returncode, 6)
+        told = self.verb("verify", **other)
+        self.assertIn("shard2: ok", told.stdout)
+        # A draft is open to its maker only, until it is whole.
+        os.makedirs(self.ssd + "/.other.tmp.0123456789ab", 0o700)
+        os.unlink(self.lock)
+        for words in (("--dry-run",), ()):
+            told = self.verb("gc", "--orphans", *words, **other)
+            self.assertEqual(told.returncode, 6, told.stderr)
+            for line in ("stays: removing tests/ssd/.other.tmp.0123456789ab: Permission denied",
+                         "stays: opening", "shard2, which nobody uses"):
+                self.assertIn(line, told.stdout)
+        self.assertEqual(sorted(os.listdir(self.ssd)), [".other.tmp.0123456789ab", "other"])
+
+    def test_names_that_a_terminal_would_obey(self):
+        self.make_shard(self / "tests/s\n\x1b[31m")
+        told = self.old("-c", "z\x1b[0m", "tests/s\n\x1b[31m")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertEqual(len(told.stderr.splitlines()), 3)
+        self.assertNotIn("\x1b", told.stderr)
+
     def test_an_interrupted_copy_is_rolled_back(self):
         with open(self.shard + "/noise", "wb") as file:
             for _ in range(300):

@@ -49,6 +49,10 @@ Json row_json(const ShardRow& row, const std::string& source, const std::string&
     if (!target.empty()) single.emplace_back("target", target);
     if (source.empty()) json["source"] = nullptr;
     put_names(json, single, {{"users", row.users}});
+    if (row.fault) {
+        json["users"] = nullptr;
+        json["error"] = to_json(*row.fault);
+    }
     return json;
 }
 }  // namespace
@@ -104,13 +108,18 @@ Answer list_answer(const std::vector<ShardRow>& rows) {
     Answer answer;
     answer.json["shards"] = Json::array();
     std::vector<std::vector<std::string>> lines = {{"SHARD", "STATE", "USERS", "SOURCE"}};
+    std::string faults;
     for (const ShardRow& row : rows) {
         answer.json["shards"].push_back(row_json(row, row.source));
         lines.push_back({named(row.name),
                          std::string(state_name(row.state)) + (row.busy ? ", busy" : ""),
-                         joined(row.users), row.source.empty() ? "-" : named(row.source)});
+                         row.fault ? "not known" : joined(row.users),
+                         row.source.empty() ? "-" : named(row.source)});
+        if (!row.fault) continue;
+        faults += named(row.name + ": " + row.fault->text()) + "\n";
+        answer.code = info(row.fault->code).exit_code;
     }
-    answer.text = table(lines);
+    answer.text = table(lines) + faults;
     return answer;
 }
 
@@ -134,7 +143,7 @@ namespace {
 Errc tell(const ShardVerdict& verdict, Answer& answer, Json& row, bool& ok) {
     const std::string name = named(verdict.row.name);
     ok = false;
-    if (verdict.row.state == ShardState::missing) {
+    if (verdict.found && verdict.row.state == ShardState::missing) {
         answer.text += name + ": is not on the SSD\n";
         return Errc::not_found;
     }

@@ -13,7 +13,8 @@ std::vector<std::string> losses_of(const TreeTotals& totals);
 Answer copied_answer(const ShardSpot& spot, const ShardOutcome& outcome);
 /// {shard, target, removed, changed, users}
 Answer removed_answer(const ShardSpot& spot, const std::string& user, const ShardOutcome& outcome);
-/// {shards: [{shard, state, users, source, busy}]}
+/// {shards: [{shard, state, users, source, busy, error}]}; where the users cannot be read they are
+/// null, `error` says why, and so does the exit code.
 Answer list_answer(const std::vector<ShardRow>& rows);
 /// {shard, state, users, source, busy, target, files, bytes}
 Answer status_answer(const ShardSpot& spot, const ShardRow& row, const TreeTotals& totals);
@@ -21,7 +22,7 @@ Answer status_answer(const ShardSpot& spot, const ShardRow& row, const TreeTotal
 struct ShardVerdict {
     ShardRow row;
     std::string source;
-    Result<TreeComparison> found;  // not meant for a shard that is missing or skipped
+    Result<TreeComparison> found;  // of one that is missing or skipped: empty, or why
     bool skipped = false;          // nobody has asked for it, and its source is not known
 };
 /// {ok, shards: [{shard, state, source, ok, files, bytes, differences, differing, error}]}, with

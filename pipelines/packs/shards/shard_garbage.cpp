@@ -34,7 +34,8 @@ class GarbageCollection {
         MUSHER_CO_TRY(const std::vector<NamelessTree> left, co_await offload(loop_, find));
         for (const NamelessTree& tree : left) {
             if (cancel_.requested()) co_return fail(cancel_.error());
-            Result<void> gone = co_await remove(tree.path);
+            Result<void> gone = check_open(tree);
+            if (gone) gone = co_await remove(tree.path);
             note(std::move(gone), tree.path, found.trees);
         }
         co_return Result<void>();
@@ -60,6 +61,7 @@ class GarbageCollection {
         auto survey = [this] { return survey_shards(places_); };
         MUSHER_CO_TRY(const std::vector<ShardRow> rows, co_await offload(loop_, survey));
         for (const ShardRow& row : rows) {
+            if (row.fault) note(fail(*row.fault), row.name, found.orphans);
             const bool removable = row.state == ShardState::orphan && row.own;
             if (cancel_.requested()) co_return fail(cancel_.error());
             if (removable) co_await orphan(row.name);
@@ -87,8 +89,11 @@ class GarbageCollection {
         if (!lock && lock.error().code == Errc::conflict) return;
         // Somebody copies to it, and its file is not ours to open.
         if (!lock && ShardLock::is_held(spot->lock_path())) return;
-        if (!lock) found.faults.push_back(std::move(lock).error());
-        if (!lock || !*lock) return;
+        if (!lock) {
+            found.faults.push_back(std::move(lock).error());
+            return;
+        }
+        if (!*lock) return;
         (*lock)->release();
         const bool same = !shard_of(file).empty();
         if (!same || ShardLock::is_held(spot->lock_path())) {

@@ -3,6 +3,8 @@
 #include "pipelines/packs/shards/shard_source.h"
 #include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
+#include "reactor/task/all.h"
+#include "reactor/tree/folder_walk.h"
 #include "reactor/tree/tree_compare.h"
 #include "reactor/tree/tree_remove.h"
 
@@ -40,15 +42,31 @@ class Placement {
         MUSHER_CO_TRY(
             const TreeTotals made,
             co_await copy_tree(loop_, spot_.source, std::move(target), request_.copy, cancel_));
-        auto sync = [this]() -> Result<void> {
-            set_source(draft().lock.get(), spot_);  // of a source that had one of its own
-            return sync_draft(draft());
-        };
-        MUSHER_CO_DO(co_await offload(loop_, sync));
+        std::vector<Task<Result<void>>> last;
+        last.push_back(sync());
+        last.push_back(check_still(measure));
+        const std::vector<Result<void>> done =
+            co_await all(loop_.ready(), loop_.clock(), std::move(last));
+        for (const Result<void>& one : done) MUSHER_CO_DO(one);
         if (request_.verify) MUSHER_CO_DO(co_await verify());
         auto publish = [this] { return publish_draft(draft(), spot_.ssd_dir, spot_.name); };
         MUSHER_CO_DO(co_await offload(loop_, publish));
         co_return made;
+    }
+    Task<Result<void>> sync() {
+        auto write = [this]() -> Result<void> {
+            set_source(draft().lock.get(), spot_);  // of a source that had one of its own
+            return sync_draft(draft());
+        };
+        co_return co_await offload(loop_, write);
+    }
+    /// What was written to after its own turn is in the copy as it was before, beside what came
+    /// later. Looked for while the disk writes.
+    Task<Result<void>> check_still(const TreeMeasure& before) {
+        MUSHER_CO_TRY(const TreeMeasure now,
+                      co_await measure_tree(loop_, spot_.source, request_.copy.crew, cancel_));
+        if (now.state == before.state) co_return Result<void>();
+        co_return fail(changed().within(spot_.source));
     }
     /// Where there is too little, what anybody's killed process has left may be what takes it.
     Task<Result<void>> find_room(const TreeMeasure& measure) {
@@ -88,7 +106,8 @@ Task<Result<void>> discard_trees(Loop& loop, const std::vector<NamelessTree>& tr
     for (const NamelessTree& tree : trees) {
         CrewOptions quiet = crew;
         quiet.on_turn = nullptr;
-        Result<void> gone = co_await remove_tree(loop, tree.path, quiet, never);
+        Result<void> gone = check_open(tree);
+        if (gone) gone = co_await remove_tree(loop, tree.path, quiet, never);
         if (done) done = std::move(gone);
     }
     co_return done;

@@ -25,6 +25,11 @@ std::string resolved(const std::string& path) {
     return failed ? std::string() : whole.string();
 }
 
+std::string as_given(const std::string& path) {
+    std::error_code failed;
+    return std::filesystem::absolute(path, failed).lexically_normal().string();
+}
+
 bool is_folder(const std::string& path, struct stat& info) {
     return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
@@ -63,7 +68,9 @@ void set_source(int target, const ShardSpot& spot) {
     struct stat info{};
     if (whole.empty() || ::fstat(target, &info) != 0) return;
     const std::string mark = mark_of(spot.name, info);
+    const std::string given = as_given(spot.source);
     ::fsetxattr(target, kSourceAttribute, whole.data(), whole.size(), 0);
+    ::fsetxattr(target, kGivenAttribute, given.data(), given.size(), 0);
     ::fsetxattr(target, kShardAttribute, mark.data(), mark.size(), 0);
 }
 
@@ -110,7 +117,9 @@ Result<void> check_removal(const ShardSpot& spot) {
     struct stat copied{}, given{};
     const bool known = spot.is_path && is_folder(spot.source, given) &&
                        is_folder(source_of(spot.target()), copied);
-    return known && !same_file(copied, given) ? check_source(spot) : Result<void>();
+    const bool other = known && !same_file(copied, given) &&
+                       attribute(spot.target(), kGivenAttribute) != as_given(spot.source);
+    return other ? check_source(spot) : Result<void>();
 }
 
 Result<void> check_room(const ShardSpot& spot, const TreeMeasure& measure, int draft) {

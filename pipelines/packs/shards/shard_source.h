@@ -11,6 +11,8 @@ namespace musher {
 /// The attribute of a shard on the SSD that names its source. What the script of old has copied,
 /// and what lies on a file system without attributes, has none.
 inline constexpr const char* kSourceAttribute = "user.musher.source";
+/// The path that was given for it, absolute, where it leads through links that may move on.
+inline constexpr const char* kGivenAttribute = "user.musher.given";
 /// "NAME:INODE" of the folder that was given it: `cp -a`, `rsync -X` and mv take attributes along,
 /// and what they make is not that folder under that name.
 inline constexpr const char* kShardAttribute = "user.musher.shard";
@@ -31,7 +33,8 @@ Result<bool> is_on_ssd(const ShardSpot& spot);
 /// says when the source is no folder.
 Result<void> check_source(const ShardSpot& spot);
 /// The same before a removal: a path leads to what is to be taken off, so that it must be no other
-/// source than the one copied, as long as both are there to be told apart.
+/// source than the one copied, as long as both are there to be told apart. The path that was
+/// given for the copy is that of its users, wherever it leads now.
 Result<void> check_removal(const ShardSpot& spot);
 /// `full`, unless the SSD has room for what was measured or can share the blocks of the source.
 Result<void> check_room(const ShardSpot& spot, const TreeMeasure& measure, int draft);

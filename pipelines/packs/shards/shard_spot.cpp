@@ -13,7 +13,13 @@ std::string ShardSpot::lock_path() const {
     std::error_code failed;
     const std::filesystem::path file = std::filesystem::path(lock_dir) / (name + ".lock");
     const std::filesystem::path absolute = std::filesystem::absolute(file, failed);
-    return failed ? file.string() : absolute.lexically_normal().string();
+    if (failed) return file.string();
+    // After a link ".." leads out of where the link leads to, not back.
+    const bool up = std::find(absolute.begin(), absolute.end(), "..") != absolute.end();
+    const std::filesystem::path normal = absolute.lexically_normal();
+    const bool same = !up || std::filesystem::equivalent(absolute.parent_path(),
+                                                         normal.parent_path(), failed);
+    return (same ? normal : absolute).string();
 }
 
 std::string ShardSpot::target() const { return (std::filesystem::path(ssd_dir) / name).string(); }

@@ -49,7 +49,7 @@ Result<ShardRow> look_at(const ShardPlaces& places, const std::string& name, boo
         Result<std::vector<std::string>> users = ShardLock::users_of(lock);
         const Errc fault = users ? Errc::not_found : users.error().code;
         const bool none = fault == Errc::not_found || fault == Errc::conflict;
-        if (!none) return fail(std::move(users).error());
+        if (!none) row.fault = std::move(users).error();
         if (users) row.users = std::move(*users);
         row.busy = users && ShardLock::is_held(lock);
     }
@@ -57,7 +57,7 @@ Result<ShardRow> look_at(const ShardPlaces& places, const std::string& name, boo
     if (there) row.source = source_of(spot.target());
     row.own = there && is_own(spot);
     if (!there) row.state = ShardState::missing;
-    if (there && row.users.empty()) row.state = ShardState::orphan;
+    if (there && row.users.empty() && !row.fault) row.state = ShardState::orphan;
     return row;
 }
 }  // namespace
@@ -87,7 +87,7 @@ Result<std::vector<ShardRow>> survey_shards(const ShardPlaces& places) {
     for (const auto& [name, registered] : names) {
         if (!find_spot(name, places.lock_dir, places.ssd_dir)) continue;
         MUSHER_TRY(ShardRow row, look_at(places, name, registered));
-        const bool shard = !row.users.empty() || row.busy || row.own;
+        const bool shard = !row.users.empty() || row.fault || row.busy || row.own;
         if (shard) rows.push_back(std::move(row));
     }
     return rows;
@@ -95,7 +95,7 @@ Result<std::vector<ShardRow>> survey_shards(const ShardPlaces& places) {
 
 Result<ShardRow> survey_shard(const ShardPlaces& places, const std::string& name) {
     MUSHER_TRY(ShardRow row, look_at(places, name, true));
-    if (row.state == ShardState::missing && row.users.empty() && !row.busy) {
+    if (row.state == ShardState::missing && row.users.empty() && !row.fault && !row.busy) {
         return fail(Errc::not_found, escape_name(name) + " is neither registered in " +
                                          escape_name(places.lock_dir) + " nor in " +
                                          escape_name(places.ssd_dir));

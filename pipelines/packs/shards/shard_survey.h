@@ -1,6 +1,8 @@
 // All shards of a folder of lock files and an SSD folder, and what is left there by accident.
 #pragma once
 
+#include <optional>
+
 #include "pipelines/packs/shards/shard_use.h"
 #include "reactor/tree/tree_compare.h"
 
@@ -23,6 +25,7 @@ struct ShardRow {
     std::vector<std::string> users;
     std::string source;  // "" where it is not known
     bool busy = false;   // somebody holds its lock now
+    std::optional<Error> fault;  // why the users are not known
     bool own = false;    // the folder was made or taken over as this shard; see is_own
 };
 

@@ -8,6 +8,7 @@
 
 #include "pipelines/packs/shards/shard_answers.h"
 #include "pipelines/verb/verb_loop.h"
+#include "pipelines/verb/verb_text.h"
 #include "reactor/base/text.h"
 
 namespace musher {
@@ -126,7 +127,9 @@ Arguments parse(int argc, char** argv) {
     return given;
 }
 
-void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+void say(const std::string& line) {
+    std::fputs((shown(Json(escape_name(line))) + "\n").c_str(), stderr);
+}
 
 /// The lines of the script; its "args.ssddir" is the folder's name now.
 void say_note(const ShardRequest& request, const std::string& lock, ShardNote note) {

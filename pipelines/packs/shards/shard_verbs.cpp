@@ -87,6 +87,7 @@ Result<Answer> status(const Call& call) {
     MUSHER_TRY(const ShardSpot spot,
                find_spot(call.text("SHARD"), places.lock_dir, places.ssd_dir));
     MUSHER_TRY(const ShardRow row, survey_shard(places, spot.name));
+    if (row.fault) return fail(*row.fault);
     if (row.state == ShardState::missing) return status_answer(spot, row, TreeTotals());
     const CrewOptions crew = whole_machine();
     auto work = [&](Loop& loop, Cancel& cancel) {
@@ -97,10 +98,16 @@ Result<Answer> status(const Call& call) {
 }
 
 /// One shard held against its source; what is wrong with it stands in the verdict.
-Result<ShardVerdict> check_one(const ShardPlaces& places, const std::string& shard) {
-    MUSHER_TRY(const ShardSpot spot, find_spot(shard, places.lock_dir, places.ssd_dir));
+ShardVerdict check_one(const ShardPlaces& places, const ShardSpot& spot) {
     ShardVerdict verdict;
-    MUSHER_TRY(verdict.row, survey_shard(places, spot.name));
+    Result<ShardRow> row = survey_shard(places, spot.name);
+    if (!row) {
+        verdict.row.name = spot.name;
+        verdict.row.state = ShardState::missing;
+        verdict.found = fail(std::move(row).error());
+        return verdict;
+    }
+    verdict.row = std::move(*row);
     if (verdict.row.state == ShardState::missing) return verdict;
     verdict.source = spot.is_path ? spot.source : verdict.row.source;
     ProgressLine line(kClock, "verifying " + escape_name(spot.name));
@@ -118,16 +125,19 @@ Result<ShardVerdict> check_one(const ShardPlaces& places, const std::string& sha
 
 Result<Answer> verify(const Call& call) {
     const ShardPlaces places = places_of(call);
-    const std::vector<std::string> shards = call.list("SHARD");
-    std::vector<ShardVerdict> verdicts;
-    for (const std::string& shard : shards) {
-        MUSHER_TRY(verdicts.emplace_back(), check_one(places, shard));
+    std::vector<ShardSpot> named;
+    for (const std::string& shard : call.list("SHARD")) {
+        MUSHER_TRY(named.emplace_back(), find_spot(shard, places.lock_dir, places.ssd_dir));
     }
-    if (!shards.empty()) return verify_answer(verdicts);
+    std::vector<ShardVerdict> verdicts;
+    for (const ShardSpot& spot : named) verdicts.push_back(check_one(places, spot));
+    if (!named.empty()) return verify_answer(verdicts);
     MUSHER_TRY(const std::vector<ShardRow> rows, survey_shards(places));
     for (const ShardRow& row : rows) {
         if (row.state == ShardState::missing || !row.source.empty()) {
-            MUSHER_TRY(verdicts.emplace_back(), check_one(places, row.name));
+            MUSHER_TRY(const ShardSpot spot,
+                       find_spot(row.name, places.lock_dir, places.ssd_dir));
+            verdicts.push_back(check_one(places, spot));
             continue;
         }
         ShardVerdict& verdict = verdicts.emplace_back();
