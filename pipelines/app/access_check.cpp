@@ -23,7 +23,8 @@ std::string user_name() {
 /// The path itself, or the nearest folder above it that is there, in which it would be made.
 std::string nearest_there(std::string path) {
     struct stat status{};
-    while (path.size() > 1 && ::stat(path.c_str(), &status) != 0 && errno == ENOENT) {
+    while (path.size() > 1 && ::stat(path.c_str(), &status) != 0 &&
+           (errno == ENOENT || errno == ENOTDIR)) {
         const std::size_t slash = path.rfind('/');
         path = slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
     }
@@ -43,6 +44,8 @@ class AccessCheck {
     void files_of(const StepConfig& step);
     /// `verb`: what cannot be done, for the message.
     void need(const std::string& path, int mode, std::string_view verb, const Position& at);
+    /// One to write into, which may have to be made.
+    void need_folder(const std::string& folder, const Position& at);
     void warn(const Position& at, std::string message, std::string hint);
 
     Configuration& read_;
@@ -62,6 +65,15 @@ void AccessCheck::need(const std::string& path, int mode, std::string_view verb,
     if (errno != EACCES && errno != EPERM && errno != EROFS) return;
     warn(at, fmt::format("user {} cannot {} {}: {}", user_, verb, path, std::strerror(errno)),
          "let that user, or run this as the user of the service: sudo -u musher musher check");
+}
+
+void AccessCheck::need_folder(const std::string& folder, const Position& at) {
+    const std::string there = nearest_there(folder);
+    struct stat status{};
+    if (::stat(there.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+        return warn(at, there + " is no folder", "name another one, or move that file away");
+    }
+    need(there, W_OK | X_OK, "write", at);
 }
 
 void AccessCheck::watched(const WatchedFolder& folder) {
@@ -101,14 +113,14 @@ void AccessCheck::look_at_folders(const PipelineConfig& pipeline) {
     const FolderUse use = folder_use(pipeline);
     if (use.watched) watched(*use.watched);
     for (const WrittenFolder& folder : use.written) {
-        need(nearest_there(folder.path), W_OK | X_OK, "write", folder.at);
+        need_folder(folder.path, folder.at);
     }
 }
 
 void AccessCheck::look_at_daemon() {
     const DaemonConfig& daemon = read_.daemon;
     const Position at{daemon.queue.at.file, 0, 0};
-    if (folders_) need(nearest_there(daemon.state), R_OK | W_OK | X_OK, "write", at);
+    if (folders_) need_folder(daemon.state, at);
     if (daemon.log_to.starts_with('/')) need(nearest_there(daemon.log_to), W_OK, "write", at);
     if (!daemon.log_tty.empty()) need(daemon.log_tty, W_OK, "write", at);
 }

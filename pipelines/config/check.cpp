@@ -63,6 +63,7 @@ class ConfigurationReader {
     Secrets secrets_;
     Configuration result_;
     bool has_daemon_ = false;
+    std::set<std::string> seen_;  // absolute paths of pipeline files
 };
 
 void ConfigurationReader::read_daemon_file(const std::string& shown) {
@@ -118,6 +119,7 @@ void ConfigurationReader::read_path(const std::string& path) {
 }
 
 void ConfigurationReader::read_pipeline_source(Source source) {
+    if (!seen_.insert(absolute_path(source.shown)).second) return;  // named twice
     const Reading reading{catalogue_, has_daemon_ ? &result_.daemon : nullptr, result_.problems,
                           secrets_};
     PipelineConfig config = read_pipeline_tree(source.root, absolute_path(source.shown), reading);
@@ -144,6 +146,7 @@ Configuration ConfigurationReader::finish() {
 }
 
 Configuration ConfigurationReader::finish_each() {
+    check_own_files(result_.daemon, result_.pipelines, result_.problems);
     sort_problems(result_.problems);
     drop_faulty();
     return std::move(result_);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "pipelines/config/folder_use.h"
 #include "pipelines/config/problems.h"
@@ -163,6 +165,45 @@ void check_folders(const std::vector<PipelineConfig>& pipelines, std::vector<Pro
     FolderGraph graph(pipelines, problems);
     graph.report_circles();
     graph.report_shared();
+}
+
+namespace {
+/// Where musher's own files lie: one for each folder, with the names of all that are in it.
+std::map<std::string, WrittenFolder> own_folders(const DaemonConfig& daemon,
+                                                 const std::vector<PipelineConfig>& pipelines) {
+    std::map<std::string, WrittenFolder> own;
+    const auto add = [&own](const std::string& file) {
+        const auto [at, fresh] = own.try_emplace(file.substr(0, file.rfind('/')));
+        add_file(at->second, file);
+    };
+    for (const PipelineConfig& pipeline : pipelines) add(pipeline.file);
+    if (daemon.file.empty()) return own;
+    add(daemon.file);
+    if (daemon.log_to.starts_with('/')) add(daemon.log_to);
+    // One of each kind that the state folder holds.
+    for (const char* file : {"VERSION", "redis/appendonlydir/appendonly.aof.manifest",
+                             "revisions/pipeline/0001.yml"}) {
+        add(daemon.state + "/" + file);
+    }
+    return own;
+}
+}  // namespace
+
+void check_own_files(const DaemonConfig& daemon, const std::vector<PipelineConfig>& pipelines,
+                     std::vector<Problem>& problems) {
+    const auto own = own_folders(daemon, pipelines);
+    for (const PipelineConfig& pipeline : pipelines) {
+        const std::optional<WatchedFolder> watched = folder_use(pipeline).watched;
+        if (!watched) continue;
+        const auto taken = std::find_if(own.begin(), own.end(), [&](const auto& one) {
+            return takes_away(one.second, *watched);
+        });
+        if (taken == own.end()) continue;
+        add_error(problems, watched->at, "own_files",
+                  fmt::format("the hot folder {} would take musher's own files in {}",
+                              watched->path, taken->second.path),
+                  "watch another folder, or narrow `match`");
+    }
 }
 
 }  // namespace musher

@@ -202,7 +202,13 @@ void DaemonReader::read_log(const Options& log) {
     if (log.has("to")) config_.log_to = log.text("to");
     config_.log_tty = log.text("tty");
     if (config_.log_to == "stderr" || config_.log_to == "journald") return;
-    config_.log_to = absolute(config_.log_to);
+    std::error_code failed;
+    const std::string file = config_.log_to;
+    config_.log_to = absolute(file);
+    if (!file.empty() && !std::filesystem::is_directory(config_.log_to, failed)) return;
+    add_error(problems_, place({"log", "to"}), "bad_path",
+              file.empty() ? "`to` is empty" : "`to` is a folder: " + config_.log_to,
+              "write stderr, journald or the path of a file");
 }
 
 void DaemonReader::read_history(const Options& history) {

@@ -66,6 +66,16 @@ std::vector<std::string> globs_of(const std::vector<Option>& table, const Option
     return {options.text(name)};
 }
 
+void append_literal(std::string& glob, char byte) {
+    const bool special = byte == '*' || byte == '?' || byte == '[';
+    glob += special ? std::string{'[', byte, ']'} : std::string(1, byte);
+}
+std::string literal_glob(std::string_view name) {
+    std::string glob;
+    for (const char byte : name) append_literal(glob, byte);
+    return glob;
+}
+
 /// "${event.stem}.xz" → "*.xz".
 std::string glob_of_template(std::string_view text) {
     std::string glob;
@@ -73,10 +83,8 @@ std::string glob_of_template(std::string_view text) {
         if (text.substr(i).starts_with("${")) {
             glob += '*';
             i = std::min(text.find('}', i), text.size());
-        } else if (text[i] == '*' || text[i] == '?' || text[i] == '[') {
-            glob += {'[', text[i], ']'};
         } else {
-            glob += text[i];
+            append_literal(glob, text[i]);
         }
     }
     return glob;
@@ -186,6 +194,24 @@ bool feeds(const WrittenFolder& written, const WatchedFolder& watched) {
     if (!written.exact && !watched.recursive) return false;
     return std::any_of(written.names.begin(), written.names.end(),
                        [&](const std::string& glob) { return takes(watched, glob); });
+}
+
+bool takes_away(const WrittenFolder& own, const WatchedFolder& watched) {
+    if (!watched.takes) return false;
+    if (!watched.whole_folders) return feeds(own, watched);
+    if (!is_below(own.path, watched.path)) return false;
+    const fs::path inside = fs::path(own.path).lexically_relative(watched.path);
+    const std::string first = inside.begin()->string();
+    const auto hides = [&](const std::string& unseen) {
+        return own.path == unseen || is_below(own.path, unseen);
+    };
+    if (std::any_of(watched.unseen.begin(), watched.unseen.end(), hides)) return false;
+    return takes(watched, literal_glob(first));
+}
+
+void add_file(WrittenFolder& folder, const std::string& path) {
+    if (folder.path.empty()) folder.path = canonical_path(fs::path(path).parent_path());
+    folder.names.push_back(literal_glob(fs::path(path).filename().string()));
 }
 
 bool share_files(const WatchedFolder& a, const WatchedFolder& b) {

@@ -38,6 +38,10 @@ FolderUse folder_use(const PipelineConfig& pipeline);
 
 /// Whether a file that is written there is surely taken by that watch.
 bool feeds(const WrittenFolder& written, const WatchedFolder& watched);
+/// Whether one of the files there, which are nobody's to take, is taken all the same.
+bool takes_away(const WrittenFolder& own, const WatchedFolder& watched);
+/// Another file of one folder, by its path.
+void add_file(WrittenFolder& folder, const std::string& path);
 /// Whether one file can be taken by both.
 bool share_files(const WatchedFolder& a, const WatchedFolder& b);
 

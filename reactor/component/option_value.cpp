@@ -48,7 +48,8 @@ std::string size_hint(std::string_view text) {
     if (digits == 0 || !known || std::string_view("KMGT").find(prefix) == std::string_view::npos) {
         return "sizes are written 512, 64KiB, 10MiB or 2GiB";
     }
-    return fmt::format("write {}{}iB", text.substr(0, digits), prefix);
+    const std::string right = fmt::format("{}{}iB", text.substr(0, digits), prefix);
+    return right == text ? "it is too large" : "write " + right;
 }
 
 std::string duration_hint(const Value& value) {
@@ -135,8 +136,9 @@ Json Reader::read_integer(const Value& value) {
     std::int64_t number = 0;
     const char* end = value.text.data() + value.text.size();
     const auto [rest, failed] = std::from_chars(value.text.data(), end, number);
-    if (from_text(value) && failed == std::errc() && rest == end) return bounded(value, number);
-    return wrong(value);
+    const bool whole = failed == std::errc() && rest == end;
+    if (from_text(value) && whole) return bounded(value, number);
+    return wrong(value, whole && !value.secret ? "write it without quotes" : "");
 }
 
 Json Reader::read_text(const Value& value) {
@@ -148,6 +150,10 @@ Json Reader::read_path(const Value& value) {
     if (!scalar(value)) return wrong(value);
     if (value.text.empty())
         return refuse(value, "bad_path", fmt::format("`{}` is empty", option_.name));
+    if (value.text.find('\0') != std::string::npos) {
+        return refuse(value, "bad_path", fmt::format("`{}` holds a NUL byte", option_.name),
+                      "no path has one");
+    }
     if (value.text == "~" || value.text.starts_with("~/")) {
         return refuse(value, "bad_path", "`~` is not expanded to a home directory",
                       "write the whole path");
@@ -224,6 +230,10 @@ Json Reader::read_list(const Value& value) {
     for (const Value& item : value.items) {
         if (item.faulty) continue;
         if (!scalar(item)) return wrong(item);
+        if (item.text.find('\0') != std::string::npos) {
+            return refuse(item, "bad_text", fmt::format("`{}` holds a NUL byte", option_.name),
+                          "no name and no argument has one");
+        }
         list.push_back(item.text);
     }
     return list;
