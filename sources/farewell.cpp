@@ -71,7 +71,7 @@ std::string reported_job(const std::string& path) {
     const std::string report = folder_of(path) + "/" + report_name(name_of(path));
     const Result<std::string> text = read_small_file(report, kReportBytes);
     if (!text) return "";
-    const Result<Json> read = parse_json(*text);
+    const Result<Json> read = parse_own_json(*text);
     if (!read || !read->is_object() || !read->contains("job")) return "";
     const Json& job = (*read)["job"];
     return text_in(job, "id");
@@ -96,7 +96,7 @@ Result<void> write_report(const std::string& path, const Settlement& one) {
 
 /// The report first: an original in failed/ is never without one.
 Result<void> put_into_failed(const HotfolderRules& rules, const Settlement& one) {
-    const std::string wanted = rules.failed + "/" + original_of(rules, one.event.file);
+    const std::string wanted = place_in(rules.failed, original_of(rules, one.event.file));
     MUSHER_DO(make_folders(folder_of(wanted)));
     for (int number = 1; number <= kMostNumbers; ++number) {
         const std::string name = failed_name(name_of(wanted), number, one.event.id);
@@ -139,7 +139,7 @@ void put_into_done(const HotfolderRules& rules, const std::vector<Settlement>& e
     for (const std::size_t i : which) {
         const std::string& file = ended[i].event.file;
         moves.push_back(
-            Move{file, rules.done.folder + "/" + original_of(rules, file), rules.collision});
+            Move{file, place_in(rules.done.folder, original_of(rules, file)), rules.collision});
     }
     // Undone by a power failure they are claims of finished jobs again: recovery moves them.
     const std::vector<Result<std::string>> moved = move_files(moves, Sync::later);
@@ -225,6 +225,23 @@ bool looks_like(const std::string& path, const Event& event) {
 }
 }  // namespace
 
+std::string place_in(const std::string& aside, const std::string& relative) {
+    std::string folder = aside;
+    std::size_t at = 0;
+    for (std::size_t end = 0; (end = relative.find('/', at)) != std::string::npos; at = end + 1) {
+        const std::string name = relative.substr(at, end - at);
+        std::string next = folder + "/" + name;
+        struct stat status{};
+        for (int number = 2; number < kMostNumbers && ::stat(next.c_str(), &status) == 0 &&
+                             !S_ISDIR(status.st_mode);
+             ++number) {
+            next = folder + "/" + numbered_name(name, number);
+        }
+        folder = std::move(next);
+    }
+    return folder + "/" + relative.substr(at);
+}
+
 std::string original_of(const HotfolderRules& rules, const std::string& file) {
     if (const auto claim = parse_work_path(file)) {
         return join_relative(claim->subfolder, claim->name);
@@ -280,7 +297,7 @@ std::string where_is(const HotfolderRules& current, const Event& event, musher::
     const bool done = outcome == musher::Outcome::done;
     if (done && rules.done.way != Farewell::Way::move) return "";
     const std::string& folder = done ? rules.done.folder : rules.failed;
-    const std::string wanted = folder + "/" + original_of(rules, event.file);
+    const std::string wanted = place_in(folder, original_of(rules, event.file));
     for (int number = 1; number <= kMostNumbers; ++number) {
         const std::string name = failed_name(name_of(wanted), number, event.id);
         std::string path = folder_of(wanted) + "/" + name;
@@ -307,7 +324,7 @@ Result<void> move_into_work(const std::string& from, const std::string& file) {
 Result<void> bring_back(const HotfolderRules& current, const std::string& job,
                         const std::string& file) {
     const HotfolderRules rules = rules_at(current, folder_of_claim(file, current.folder));
-    const std::string wanted = rules.failed + "/" + original_of(rules, file);
+    const std::string wanted = place_in(rules.failed, original_of(rules, file));
     for (int number = 1; number <= kMostNumbers; ++number) {
         const std::string name = failed_name(name_of(wanted), number, job);
         const std::string from = folder_of(wanted) + "/" + name;

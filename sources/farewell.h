@@ -27,6 +27,10 @@ bool at_home(const HotfolderRules& rules, const std::string& file);
 std::vector<Result<void>> put_away(const HotfolderRules& rules,
                                    const std::vector<Settlement>& ended);
 
+/// The place in `aside`, which is done/ or failed/, of what is `relative` to the hot folder. A
+/// subfolder whose name a file has there is numbered. Pool threads.
+std::string place_in(const std::string& aside, const std::string& relative);
+
 /// Where the original of an ended job lies now: known by its report in failed/, in done/ by its
 /// size and time under one of its names. Empty when it is in neither. Pool threads.
 std::string where_is(const HotfolderRules& rules, const Event& event, musher::Outcome outcome);

@@ -67,6 +67,7 @@ PremisesWish Hotfolder::wish() const {
     wish.pipeline = context_.pipeline;
     wish.node = context_.node;
     wish.shared = rules_.shared;
+    wish.trees = rules_.scan.folders_are_items;
     wish.in_place = rules_.look.in_place;
     wish.asides.push_back(rules_.failed);
     if (rules_.done.way == Farewell::Way::move) wish.asides.push_back(rules_.done.folder);

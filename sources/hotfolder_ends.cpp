@@ -150,7 +150,11 @@ Task<void> Hotfolder::return_refused(Cancel& stop) {
                                               {"hint", "`dedupe` knows a job of its value"}});
         ++duplicates_seen_;
         admitting_.erase(item.id);
-        if (rules_.done.way == Farewell::Way::leave) continue;
+        if (rules_.done.way == Farewell::Way::leave) {
+            settled_.add(item.id);
+            bell_.ring();
+            continue;
+        }
         Settlement& one = over.emplace_back();
         one.event = unadmitted(item);
         if (rules_.done.way != Farewell::Way::remove) continue;
@@ -164,7 +168,13 @@ Task<void> Hotfolder::return_refused(Cancel& stop) {
     std::vector<std::string> ids;
     for (const Item& item : unwanted_) {
         ids.push_back(item.id);
-        if (item.file != item.original) moves.push_back(Move{item.file, item.original});
+        if (item.file != item.original) {
+            moves.push_back(Move{item.file, item.original});
+            continue;
+        }
+        const auto [subfolder, name] = split_relative(original_of(rules_, item.file));
+        const std::optional<DirId> dir = patrol_->folders().find(subfolder);
+        if (dir) remember({*dir, name}, item.sample, "", 0);
     }
     unwanted_.clear();
     auto move = [&moves] { return move_back(moves); };

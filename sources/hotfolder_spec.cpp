@@ -53,7 +53,8 @@ std::vector<Option> options() {
                  "200 bytes is cut, and ends in a hash of itself)",
          .fallback = "failed", .folder = Folder::aside},
         {.name = "collision", .type = choice,
-         .help = "when done/ has the name: number it, replace, or fail (it goes to failed/)",
+         .help = "when done/ has the name: number it, replace (but no folder that holds anything: "
+                 "then it is numbered), or fail (it goes to failed/)",
          .fallback = "number", .choices = {"number", "replace", "fail"}},
         {.name = "shared", .type = boolean, .help = "several hosts work on this folder",
          .fallback = "false"},

@@ -7,6 +7,7 @@
 #include "reactor/base/log.h"
 #include "reactor/base/text.h"
 #include "reactor/loop/offload.h"
+#include "sources/farewell.h"
 #include "sources/folder_probe.h"
 #include "sources/hotfolder.h"
 
@@ -174,7 +175,7 @@ Why Hotfolder::explain_present(const std::string& relative) const {
         return answer("ignored", "unmatched", "`when` was false for it; it stays until it changes");
     }
     if (standing) {
-        Why taken = answer("taken", "running", "");
+        Why taken = answer("taken", settled_.holds(standing->id) ? "done" : "running", "");
         taken.job = standing->id;
         return taken;
     }
@@ -211,13 +212,15 @@ Task<Why> Hotfolder::why(std::string path, Cancel& cancel) {
 }
 
 Task<Why> Hotfolder::explain_file(std::string path, std::string relative) {
-    const std::string done = rules_.done.folder + "/" + relative;
-    const std::string failed = rules_.failed + "/" + relative;
+    std::string done;
+    std::string failed;
     const bool moves = rules_.done.way == Farewell::Way::move;
     Lies here;
     Lies in_done;
     Lies in_failed;
     auto look = [&] {
+        done = place_in(rules_.done.folder, relative);
+        failed = place_in(rules_.failed, relative);
         here = look_at(path);
         if (moves) in_done = look_at(done);
         in_failed = look_at(failed);

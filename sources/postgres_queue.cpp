@@ -44,7 +44,8 @@ struct PostgresQueue::Sent final : Ticket {
     Event event;
 };
 
-PostgresQueue::PostgresQueue(Rules rules, PostgresTarget target, const SourceContext& context)
+PostgresQueue::PostgresQueue(const Rules& rules, PostgresTarget target,
+                             const SourceContext& context)
     : context_(context),
       table_(context.loop, std::move(target), rules, holder_of(rules, context)),
       bell_(context.loop.ready()),
@@ -221,7 +222,7 @@ void PostgresQueue::send(Event event) {
     delivery.event = event;
     delivery.ticket = std::make_unique<Sent>(*this, std::move(event));
     if (context_.out.try_send(std::move(delivery))) return;
-    // Closed: musher stops.
+    // Closed, and untouched: musher stops. NOLINTNEXTLINE(bugprone-use-after-move)
     delivery.ticket->rejected(Error(Errc::cancelled, "stopping"));
 }
 

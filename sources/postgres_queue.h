@@ -42,7 +42,7 @@ namespace postgres_queue {
 /// Loop thread only.
 class PostgresQueue final : public Source {
   public:
-    PostgresQueue(Rules rules, PostgresTarget target, const SourceContext& context);
+    PostgresQueue(const Rules& rules, PostgresTarget target, const SourceContext& context);
 
     Task<Result<void>> run(Cancel& stop) override;
     void pause(PauseReason why) override;

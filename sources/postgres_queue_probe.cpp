@@ -69,7 +69,8 @@ Task<bool> Probe::columns() {
             problems.push_back(problem("no_column", types.error()));
         }
     }
-    co_return problems.empty();
+    const bool sound = problems.empty();
+    co_return sound;
 }
 
 void Probe::check_types() {

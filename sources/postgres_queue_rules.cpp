@@ -121,6 +121,11 @@ Result<std::string> table_sql(const std::string& table, const std::string& key) 
     for (Error& fault : check_table_name("TABLE", table)) return fail(std::move(fault));
     std::string word = table;
     std::replace(word.begin(), word.end(), '.', '_');
+    constexpr std::size_t kMost = kNameBytes - std::string_view("_waiting").size();
+    if (word.size() > kMost) {
+        return fail(Errc::usage, fmt::format("TABLE is longer than {} bytes", kMost),
+                    "the names of its indexes are made from it");
+    }
     std::string columns;  // a key of another name: then all have to be named
     for (const Role& role : roles()) {
         if (key == "id") break;

@@ -97,6 +97,15 @@ std::vector<std::string> asides_inside(const PremisesWish& wish) {
     }
     return inside;
 }
+/// Of the path, or of the folder in which it would be made.
+bool stat_nearest(std::string path, struct stat& status) {
+    while (::stat(path.c_str(), &status) != 0) {
+        const std::size_t slash = path.rfind('/');
+        if (errno != ENOENT || slash == std::string::npos || path.size() == 1) return false;
+        path.resize(std::max<std::size_t>(slash, 1));
+    }
+    return true;
+}
 }  // namespace
 
 Result<void> check_asides(const PremisesWish& wish, const Fd& folder) {
@@ -106,6 +115,10 @@ Result<void> check_asides(const PremisesWish& wish, const Fd& folder) {
     }
     for (const std::string& aside : wish.asides) {
         struct stat status{};
+        if (wish.trees && stat_nearest(aside, status) && status.st_dev != here.st_dev) {
+            return fail(Errc::usage, aside + " is not on the mount of " + wish.folder,
+                        "`unit: folder` renames whole folders: keep done and failed on its mount");
+        }
         if (::stat(aside.c_str(), &status) != 0) continue;
         if (!sample_of(status).same_inode(sample_of(here))) continue;
         return fail(Errc::usage, aside + " leads back to the watched folder " + wish.folder,

@@ -30,6 +30,7 @@ struct PremisesWish {
     std::vector<std::string> asides;  // done and failed, absolute
     std::string node;                 // written into the lock, for whoever finds it taken
     bool shared = false;              // a work folder per node
+    bool trees = false;               // whole folders are taken, which no move takes to a mount
     bool in_place = false;            // claim: none; a folder that may not be written is fine then
 };
 
@@ -38,7 +39,8 @@ struct PremisesWish {
 /// for its mount.
 Result<std::shared_ptr<const Premises>> open_premises(const PremisesWish& wish);
 
-/// `usage` when a symlink makes done or failed the folder itself, which is `folder`. Pool threads.
+/// `usage` when a symlink makes done or failed the folder itself, which is `folder`, or when whole
+/// folders would have to go to another mount. Pool threads.
 Result<void> check_asides(const PremisesWish& wish, const Fd& folder);
 
 /// False when the path leads elsewhere by now: unmounted, mounted over, renamed. Pool

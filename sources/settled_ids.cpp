@@ -56,6 +56,11 @@ bool SettledIds::knows(std::string_view id) {
     return true;
 }
 
+bool SettledIds::holds(std::string_view id) const {
+    const std::optional<Id> wanted = id_of(id);
+    return wanted && (young_.contains(*wanted) || old_.contains(*wanted));
+}
+
 void SettledIds::add(std::string_view id) {
     const std::optional<Id> settled = id_of(id);
     if (settled && young_.insert(*settled).second) unsaved_.push_back(*settled);

@@ -43,6 +43,8 @@ class SettledIds {
 
     /// Of ids that are UUIDs; others are not kept.
     bool knows(std::string_view id);
+    /// The same for who only asks: it makes no id younger.
+    bool holds(std::string_view id) const;
     void add(std::string_view id);
     /// What read() found; what was added meanwhile stays.
     void adopt(Generations found);

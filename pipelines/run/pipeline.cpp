@@ -295,6 +295,10 @@ Json Pipeline::status(QueueStats counts) const {
 Task<Result<void>> Pipeline::explain(Why& answer, Cancel& cancel) {
     const Result<JobRow> row = co_await queue_->show(answer.job, cancel);
     if (!row && row.error().code != Errc::not_found) co_return fail(row.error());
+    if (!row && answer.reason == "done") {
+        answer.detail = "its job is not kept any more, or `dedupe` knew one of its value";
+        co_return Result<void>();
+    }
     if (!row) {
         // Claimed, and on its way into a queue that is full or away.
         answer.reason = "queue_full";

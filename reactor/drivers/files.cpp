@@ -22,13 +22,20 @@ std::string folder_of(const std::string& path) {
 }
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
+/// A folder with something in it is never replaced, nor does a folder replace a file.
+bool is_taken(int failed, const std::string& path) {
+    struct stat info{};
+    const bool kept = failed == ENOTEMPTY || failed == EISDIR || failed == ENOTDIR;
+    return failed == EEXIST || (kept && ::lstat(path.c_str(), &info) == 0);
+}
+
 /// One rename by its policy: 0 and `wanted` is where it went, or errno; EEXIST only for
 /// Collision::fail.
 int rename_by(const Move& move, std::string& wanted) {
     wanted = move.to;
     for (int number = 2;; ++number) {
         const int failed = try_rename(move.from, wanted, move.collision == Collision::replace);
-        if (failed != EEXIST || move.collision == Collision::fail) return failed;
+        if (!is_taken(failed, wanted) || move.collision == Collision::fail) return failed;
         wanted = folder_of(move.to) + "/" + numbered_name(name_of(move.to), number);
     }
 }

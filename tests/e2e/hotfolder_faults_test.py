@@ -155,6 +155,84 @@ class HotfolderFaultsTest(unittest.TestCase):
         self.assertEqual(house.counts("hot")["dead"], 0)
         self.await_watch(house)
 
+    def test_no_folder_with_something_in_it_is_replaced(self):
+        house = self.house(", unit: folder, collision: replace").start()
+        for content in ("one", "two"):
+            os.makedirs(house / "J")
+            house.drop("J/" + content, content)
+            os.rename(house / "J", house / "in/J")
+            until(lambda: not os.path.exists(house / "in/J"))
+            until(lambda: house.counts("hot")["running"] == 0)
+        until(lambda: files_in(house / "in/done/J-2") == ["two"],
+              what=lambda: str(self.source(house)))
+        self.assertEqual(files_in(house / "in/done/J"), ["one"])
+        self.assertTrue(self.source(house)["ok"])
+
+    def test_a_file_where_folders_of_originals_belong(self):
+        house = self.house(", recursive: true",
+                           "limits: { attempts: 1 }\nsteps:\n"
+                           "  - exec: [test, '${event.ext}', '!=', bad]\n").start()
+        house.drop("in/a", "1")
+        house.drop("in/b.bad", "1")
+        until(lambda: files_in(house / "in/done") == ["a"])
+        until(lambda: "b.bad" in files_in(house / "in/failed"))
+        for name in ("a", "b.bad"):
+            os.makedirs(house / f"in/{name}")
+        house.drop("in/a/inner", "2")
+        house.drop("in/b.bad/in.bad", "2")
+        until(lambda: os.path.exists(house / "in/done/a-2/inner"),
+              what=lambda: str(self.source(house)))
+        until(lambda: os.path.exists(house / "in/failed/b-2.bad/in.bad"))
+        self.assertTrue(os.path.exists(house / "in/failed/b-2.bad/in.bad.report.json"))
+        self.assertEqual(self.why(house, "b.bad/in.bad")["reason"], "dead")
+        dead = [job for job in house.get("jobs?state=dead")["items"]
+                if job["event"]["facts"]["name"] == "in.bad"]
+        self.assertEqual(house.ask(f"/api/v1/jobs/{dead[0]['id']}/replay", "POST")[0], 200)
+        until(lambda: house.counts("hot")["dead"] == 2)
+        until(lambda: os.path.exists(house / "in/failed/b-2.bad/in.bad"))
+
+    def test_whole_folders_go_to_no_other_mount(self):
+        house = self.house(f", unit: folder, done: /dev/shm/musher-{os.getpid()}")
+        if os.stat("/dev/shm").st_dev == os.stat(house / "in").st_dev:
+            self.skipTest("/dev/shm is no mount of its own")
+        told = house.run("check", "--live")
+        self.assertEqual(told.returncode, 1, told.stderr)
+        self.assertIn("is not on the mount of", told.stdout + told.stderr)
+        house.folder("in/J")
+        house.start()
+        until(lambda: "is not on the mount of" in str(self.source(house)["detail"]))
+        self.assertTrue(os.path.isdir(house / "in/J"))
+
+    def test_a_duplicate_that_stays_is_none_again_after_a_restart(self):
+        house = self.house(", claim: none, done: leave, order: name",
+                           "dedupe: \"'all'\"\nsteps:\n" + GATE + TELL.split("\n", 1)[1]).start()
+        house.drop("in/a", "a")
+        until(lambda: house.counts("hot")["running"] == 1)
+        house.drop("in/b", "b")
+        settled = house / "state/settled/hot"
+        until(lambda: os.path.exists(settled) and os.path.getsize(settled) == 16)
+        self.assertEqual(self.why(house, "b")["reason"], "done")
+        house.open_gate()
+        until(lambda: os.path.getsize(settled) == 32)
+        house.kill()
+        house.start()
+        until(lambda: self.source(house).get("scanning") is False)
+        with open(house / "told") as file:
+            self.assertEqual(file.read().split(), ["a"])
+
+    def test_what_when_refused_in_its_place_is_told_so(self):
+        house = self.house(", claim: none, done: leave", "when: event.ext ~= 'no'\n"
+                           "steps:\n  - log: x\n").start()
+        house.drop("in/a.no", "1")
+        house.drop("in/b", "1")
+        until(lambda: house.counts("hot")["done"] == 1)
+        until(lambda: self.why(house, "a.no")["reason"] == "unmatched",
+              what=lambda: str(self.why(house, "a.no")))
+        self.assertIn("`when` was false", self.why(house, "a.no")["detail"])
+        purged = house.run("jobs", "purge", "hot")
+        self.assertEqual(purged.returncode, 0, purged.stderr)
+        self.assertEqual(self.why(house, "b")["reason"], "done")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

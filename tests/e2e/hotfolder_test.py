@@ -188,7 +188,8 @@ class HotfolderTest(unittest.TestCase):
 
     def test_one_original_that_cannot_be_put_away_stops_no_other(self):
         house = self.house(", recursive: true", start=False)
-        house.drop("in/done/sub", "a file where a folder should be")
+        os.makedirs(house / "in/done")
+        os.symlink("/nowhere/sub", house / "in/done/sub")
         house.start()
         house.drop("in/sub/a", "1")
         until(lambda: house.counts("hot")["problem"])

@@ -33,9 +33,11 @@ struct Farewells : testing::Test {
         return one;
     }
     /// A claimed original, as its job's end names it.
-    Settlement claimed(const std::string& name, End outcome) {
+    Settlement claimed(const std::string& name, End outcome, const std::string& subfolder = "") {
         const std::string id = new_uuid7(1'700'000'000'000);
-        const std::string file = dir / (std::string(kWorkRoot) + "/" + id + "." + name);
+        const std::string work = dir / (std::string(kWorkRoot) + "/" + mirror_of(subfolder));
+        fs::create_directories(work);
+        const std::string file = (fs::path(work) / (id + "." + name)).string();
         write_file(file, name);
         return end_of(file, id, outcome);
     }
@@ -75,9 +77,9 @@ TEST_F(Farewells, WhatWasFoundElsewhereEndsThere) {
 
 TEST_F(Farewells, OneThatCannotGoKeepsNobodyElse) {
     fs::create_directories(dir / "failed");
-    fs::create_directories(dir / "done/bad");  // a file can replace no folder
-    rules.collision = Collision::replace;
-    const std::vector<Settlement> ended{claimed("bad", End::done), claimed("a", End::done),
+    fs::create_directories(dir / "done");
+    fs::create_directory_symlink("nowhere", dir / "done/sub");
+    const std::vector<Settlement> ended{claimed("bad", End::done, "sub"), claimed("a", End::done),
                                         claimed("b", End::dead)};
     const auto answers = put_away(rules, ended);
     EXPECT_FALSE(answers[0]);
@@ -86,9 +88,26 @@ TEST_F(Farewells, OneThatCannotGoKeepsNobodyElse) {
     EXPECT_TRUE(fs::exists(ended[0].event.file));
     EXPECT_EQ(read_file(dir / "done/a"), "a");
     EXPECT_EQ(read_file(dir / "failed/b"), "b");
-    fs::remove(dir / "done/bad");
+    fs::remove(dir / "done/sub");
     EXPECT_TRUE(put(ended[0]));
-    EXPECT_EQ(read_file(dir / "done/bad"), "bad");
+    EXPECT_EQ(read_file(dir / "done/sub/bad"), "bad");
+}
+
+TEST_F(Farewells, NoFolderIsReplacedAndNoFileIsMadeOne) {
+    rules.collision = Collision::replace;
+    fs::create_directories(dir / "done/full/old");
+    fs::create_directories(dir / "done/empty");
+    write_file(dir / "done/file", "old");
+    write_file(dir / "done/sub", "in the way");
+    EXPECT_TRUE(put(claimed("full", End::done)));
+    EXPECT_TRUE(put(claimed("empty", End::done)));
+    EXPECT_TRUE(put(claimed("file", End::done)));
+    EXPECT_TRUE(put(claimed("a", End::done, "sub")));
+    EXPECT_EQ(read_file(dir / "done/full-2"), "full");
+    EXPECT_EQ(read_file(dir / "done/empty-2"), "empty");
+    EXPECT_EQ(read_file(dir / "done/file"), "file");
+    EXPECT_EQ(read_file(dir / "done/sub-2/a"), "a");
+    EXPECT_EQ(read_file(dir / "done/sub"), "in the way");
 }
 
 TEST_F(Farewells, AfterTheLastNumberTheJobNamesTheFile) {

@@ -211,6 +211,8 @@ Task<void> keyed(Loop& loop, Table& table) {
     co_await life.stop();
 }
 TEST(PostgresQueue, TakesATableWithAKeyOfAnotherName) {
+    EXPECT_TRUE(postgres_queue::table_sql(std::string(55, 'z'), "id").has_value());
+    EXPECT_EQ(postgres_queue::table_sql(std::string(56, 'z'), "id").error().code, Errc::usage);
     const std::string sql = postgres_queue::table_sql("app.Jobs", "number").value();
     Table table("CREATE SCHEMA app; " + sql.substr(sql.find('\n')));
     const std::string begin = "connection: NAME, ";
