@@ -9,7 +9,12 @@ Task<Heard> hear(Http& http, const std::string& state, const ApiCall& call, Canc
     const HttpRequest request = api_request(state, call);
     const Result<HttpResponse> response = co_await http.send(request, cancel);
     if (!response) co_return Heard{false, fail(unreachable(state, response.error()))};
-    Result<Json> answer = parse_json(response->body);
+    if (response->truncated) {
+        const std::string most = format_size(request.response_limit);
+        co_return Heard{true, fail(Errc::usage, "the answer is larger than " + most,
+                                   "ask for less at once: --limit 10, say")};
+    }
+    Result<Json> answer = parse_own_json(response->body);
     if (answer && !response->ok() && answer->contains("error")) {
         answer = fail(error_from_json((*answer)["error"]));
     }

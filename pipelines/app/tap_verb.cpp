@@ -66,7 +66,7 @@ class Tap {
 };
 
 void Tap::tell(const ServerEvent& event) {
-    const Result<Json> data = parse_json(event.data);
+    const Result<Json> data = parse_own_json(event.data);
     if (!data || !data->is_object()) return;
     if (event.type == "end" || event.type == "cut") {
         parted_ = text_in(*data, "reason");
@@ -97,7 +97,7 @@ Task<Result<void>> Tap::listen(Http& http, Cancel& stop) {
     parted_ = "musher went away";
     const Result<HttpResponse> response = co_await http.send(request, stop);
     if (response && !response->ok()) {
-        const Result<Json> told = parse_json(response->body);
+        const Result<Json> told = parse_own_json(response->body);
         if (told && told->contains("error")) co_return fail(error_from_json((*told)["error"]));
         co_return fail(Errc::failed, fmt::format("the server answered {}", response->status));
     }

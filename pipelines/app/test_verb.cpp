@@ -1,5 +1,6 @@
 #include "pipelines/app/test_verb.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -42,8 +43,17 @@ class Workplace {
     std::string path_;
 };
 
+/// What a link leads to is written, and what is no file (a device, a pipe) stays what it is.
 Result<void> write_file(const std::string& path, const std::string& text) {
-    const fs::path place = fs::absolute(path);
+    std::error_code failed;
+    const fs::path real = fs::weakly_canonical(fs::absolute(path), failed);
+    const fs::path place = failed ? fs::absolute(path) : real;
+    if (fs::exists(place, failed) && !fs::is_regular_file(place, failed)) {
+        MUSHER_TRY(const Fd opened, Fd::open(path, O_WRONLY));
+        Result<void> written = write_all(opened.get(), text);
+        if (!written) return fail(std::move(written).error().within(path));
+        return {};
+    }
     MUSHER_TRY(AtomicFile file, AtomicFile::create(place.parent_path().string(),
                                                    place.filename().string(), 0644, 0));
     MUSHER_DO(write_all(file.fd().get(), text));

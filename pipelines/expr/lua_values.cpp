@@ -134,8 +134,8 @@ std::string path_asked(lua_State* lua, const Json& from, const Json& value, cons
     const std::string& text = *evaluation(lua).text;
     std::size_t index = 0;
     for (auto child = from.begin(); child != from.end(); ++child) {
-        const std::string step = from.is_array() ? path + "[" + std::to_string(++index) + "]"
-                                                 : join_name(path, child.key());
+        std::string step = from.is_array() ? path + "[" + std::to_string(++index) + "]"
+                                           : join_name(path, child.key());
         if (text.find(step) == std::string::npos) continue;
         if (*child == value && mentions(text, join_name(step, key))) return step;
         if (!child->is_structured()) continue;

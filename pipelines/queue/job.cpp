@@ -215,8 +215,8 @@ Result<Job> Job::decode(std::string id, std::string queue, std::string_view blob
                         ", this musher reads format " + std::to_string(kJobVersion),
                     "run the musher that wrote it, or a newer one");
     }
-    const Result<Json> head = parse_json(blob.substr(0, line));
-    Result<Json> facts = parse_json(blob.substr(line + 1));
+    const Result<Json> head = parse_own_json(blob.substr(0, line));
+    Result<Json> facts = parse_own_json(blob.substr(line + 1));
     if (!head || !facts) {
         const Error& fault = head ? facts.error() : head.error();
         return fail(Errc::corrupt, what + " cannot be read: " + fault.message);

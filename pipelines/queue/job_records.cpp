@@ -12,19 +12,12 @@ constexpr std::size_t kHintBytes = 300;
 constexpr std::size_t kContextLines = 4;
 constexpr std::size_t kContextBytes = 120;
 
-/// The first `most` bytes, whole characters only, marked when something is missing.
-std::string cut(std::string_view text, std::size_t most) {
-    if (text.size() <= most) return std::string(text);
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-    return std::string(text.substr(0, most)) + "…";
-}
-
 /// Calls `take` with each line that is a JSON document.
 template <class F>
 void each_line(std::string_view lines, F take) {
     while (!lines.empty()) {
         const std::size_t end = std::min(lines.find('\n'), lines.size());
-        Result<Json> read = parse_json(lines.substr(0, end));
+        Result<Json> read = parse_own_json(lines.substr(0, end));
         if (read) take(std::move(*read));
         lines.remove_prefix(std::min(end + 1, lines.size()));
     }
@@ -104,7 +97,7 @@ std::string error_line(const Error& error, std::string_view step) {
 }
 
 Json read_error(std::string_view line, int attempt, std::int64_t wall_ms) {
-    const Result<Json> read = parse_json(line);
+    const Result<Json> read = parse_own_json(line);
     if (!read || !read->is_object()) return nullptr;  // not written by error_line
     Json error = to_json(error_from_json(*read));
     error["step"] = text_in(*read, "step");

@@ -128,7 +128,7 @@ Result<JobRow> read_row(const RedisReply& reply, const std::string& queue) {
     } else if (!item[7].text.empty()) {
         read_record(item[7].text, row);
     }
-    if (!item[8].text.empty()) row.progress = parse_json(item[8].text).value_or(nullptr);
+    if (!item[8].text.empty()) row.progress = parse_own_json(item[8].text).value_or(nullptr);
     if (Result<Job> job = read_stored_job(row.job.id, queue, value)) row.job = std::move(*job);
     return row;
 }

@@ -63,8 +63,9 @@ Json rehearse_step(const ProgramStep& step, const Bindings& view) {
         row["when"] = wanted ? Json(*wanted) : Json(wanted.error().text());
     }
     const Result<Options> options = step.options.render(view);
-    // Not renderable before the steps it names have run: as written.
+    // Maybe not renderable before the steps it names have run: as written, and why.
     row["options"] = options ? options->values() : step.options.fixed().values();
+    if (!options) row["unrendered"] = options.error().text();
     mask_secrets(row["options"], step.config->options);
     for (const Option& option : step.config->entry->spec.options) {
         if (holds_steps(option)) row["options"].erase(std::string(option.name));

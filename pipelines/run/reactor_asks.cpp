@@ -101,14 +101,16 @@ Task<Result<Json>> Reactor::why(std::string path, Cancel& cancel) {
         answer.reason = "unknown_folder";
         answer.detail = "no pipeline watches this folder";
     }
-    co_return Json{{"path", escape_name(path)},
-                   {"pipeline", pipeline},
-                   {"state", answer.state},
-                   {"reason", answer.reason},
-                   {"since", answer.since_ms > 0 ? Json(format_time(answer.since_ms)) : Json()},
-                   {"next_check_ms", answer.next_check_ms},
-                   {"job", answer.job.empty() ? Json() : Json(answer.job)},
-                   {"detail", answer.detail}};
+    Json told{{"path", escape_name(path)},
+              {"pipeline", pipeline},
+              {"state", answer.state},
+              {"reason", answer.reason},
+              {"since", answer.since_ms > 0 ? Json(format_time(answer.since_ms)) : Json()},
+              {"next_check_ms", answer.next_check_ms},
+              {"job", answer.job.empty() ? Json() : Json(answer.job)},
+              {"detail", answer.detail}};
+    if (!is_utf8(path)) told["name_escaped"] = true;
+    co_return told;
 }
 
 Task<Result<std::vector<NamedQueue>>> Reactor::queues(std::string pipeline, Cancel& cancel) {
@@ -185,7 +187,7 @@ Task<Result<JobState>> Reactor::cancel_job(std::string id, Cancel& cancel) {
         state_->look_for_orphans();
         co_return now;
     }
-    const std::shared_ptr<Pipeline> found = *holder;
+    const std::shared_ptr<Pipeline>& found = *holder;
     MUSHER_CO_TRY(const JobState now, co_await found->queue().cancel_job(id, cancel));
     // kill -9 before the settlement: recovery at the next start finds the id among the dead.
     if (now != JobState::cancelled) co_return now;
@@ -206,7 +208,7 @@ Task<Result<void>> Reactor::replay_job(std::string id, Cancel& cancel) {
             "nothing would run job " + id + ": the file of pipeline " + orphan->name + " is gone",
             "put it back, then replay the job");
     }
-    const std::shared_ptr<Pipeline> found = *holder;
+    const std::shared_ptr<Pipeline>& found = *holder;
     MUSHER_CO_TRY(const JobRow row, co_await found->queue().show(id, cancel));
     if (row.state != JobState::dead && row.state != JobState::cancelled) {
         co_return fail(Errc::conflict,

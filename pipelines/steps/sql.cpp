@@ -19,6 +19,14 @@ Result<void> check_params(const Json& params) {
                 "params: [first, second]: the values of $1 and $2");
 }
 
+/// By the tag of a statement that was carried out.
+bool changes_session(std::string_view command) {
+    for (const std::string_view one : {"SET", "PREPARE", "DEALLOCATE", "DISCARD", "LISTEN"}) {
+        if (command.starts_with(one)) return true;
+    }
+    return false;
+}
+
 /// Gathers rows up to the bound of what is kept with a job.
 class Rows {
   public:
@@ -80,6 +88,10 @@ class Sql final : public Step {
         MUSHER_CO_TRY(const Postgres::Lease link, co_await postgres.lease(cancel));
         MUSHER_CO_TRY(const PostgresResult last,
                       co_await link->each_row(std::move(statement), on_row, cancel));
+        // What a session keeps is for nobody else who gets this link.
+        if (changes_session(last.command())) {
+            link->drop(Error(Errc::cancelled, "its session was changed"));
+        }
         StepResult result;
         result.outputs["affected"] = last.affected();
         MUSHER_CO_DO(place(options.text("mode"), rows.take(), result.outputs));
@@ -87,7 +99,10 @@ class Sql final : public Step {
     }
 
     static Result<void> place(const std::string& mode, Json rows, Json& outputs) {
-        if (mode == "rows") outputs["rows"] = std::move(rows);
+        if (mode == "rows") {
+            outputs["rows"] = std::move(rows);
+            return {};
+        }
         if (mode != "one") return {};
         if (rows.empty()) return fail(Errc::not_found, "the query gives no row");
         if (rows.size() > 1) {

@@ -31,7 +31,7 @@ class Trial {
           tally_(loop.clock(), happenings_, program_->config().name),
           queue_(program_->config().name, loop.clock()),
           dispatcher_(around, program_, queue_, tally_, nullptr,
-                      [this](std::vector<Settlement> batch) {
+                      [this](const std::vector<Settlement>& batch) {
                           dispatcher_.settled_done(batch.size());
                           changed_.wake_all();
                       }),

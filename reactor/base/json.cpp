@@ -1,12 +1,14 @@
 #include "reactor/base/json.h"
 
-#include "reactor/base/limits.h"
+#include "reactor/base/text.h"
 
 namespace musher {
 
 namespace {
+constexpr std::size_t kFaultBytes = 300;  // the library names all that it has last read
+
 /// The library writes and copies recursively: what is nested too deep would end the stack there.
-bool too_deep(std::string_view text) noexcept {
+bool too_deep(std::string_view text, int most) noexcept {
     int depth = 0;
     bool quoted = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -16,7 +18,7 @@ bool too_deep(std::string_view text) noexcept {
         } else if (c == '"') {
             quoted = !quoted;
         } else if (!quoted && (c == '[' || c == '{')) {
-            if (++depth > limits::kJsonDepth) return true;
+            if (++depth > most) return true;
         } else if (!quoted && (c == ']' || c == '}')) {
             --depth;
         }
@@ -25,15 +27,18 @@ bool too_deep(std::string_view text) noexcept {
 }
 }  // namespace
 
-Result<Json> parse_json(std::string_view text) {
-    if (too_deep(text)) {
-        return fail(Errc::corrupt,
-                    "JSON nested over " + std::to_string(limits::kJsonDepth) + " levels deep");
+Result<Json> parse_own_json(std::string_view text) {
+    return parse_json(text, limits::kOwnJsonDepth);
+}
+
+Result<Json> parse_json(std::string_view text, int depth) {
+    if (too_deep(text, depth)) {
+        return fail(Errc::corrupt, "JSON nested over " + std::to_string(depth) + " levels deep");
     }
     try {
         return Json::parse(text);
     } catch (const Json::exception& caught) {
-        return fail(Errc::corrupt, std::string("not JSON: ") + caught.what());
+        return fail(Errc::corrupt, "not JSON: " + cut(caught.what(), kFaultBytes));
     }
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reactor/base/error.h"
+#include "reactor/base/limits.h"
 
 namespace musher {
 
@@ -11,7 +12,9 @@ using Json = nlohmann::json;
 
 /// Parses one document; `corrupt` with the library's position otherwise, and for one nested over
 /// limits::kJsonDepth.
-Result<Json> parse_json(std::string_view text);
+Result<Json> parse_json(std::string_view text, int depth = limits::kJsonDepth);
+/// What musher itself wrote around JSON from outside, which may be that deep already.
+Result<Json> parse_own_json(std::string_view text);
 /// One line; invalid UTF-8 is replaced, never thrown on.
 std::string to_line(const Json& value);
 /// Appends `text` as a JSON string; what is plain ASCII at the cost of a copy.

@@ -12,6 +12,7 @@ inline constexpr std::size_t kConfigNodes = 100'000;     // YAML nodes, aliases 
 inline constexpr std::size_t kConfigProblems = 200;      // of one file that are said
 inline constexpr int kConfigDepth = 64;                  // nesting of a YAML file
 inline constexpr std::size_t kSecretBytes = 64 << 10;    // a file behind !file
+inline constexpr int kOwnJsonDepth = 640;                // of what musher wraps around it
 inline constexpr int kJsonDepth = 512;                   // nesting of JSON from outside
 inline constexpr std::size_t kReplyItems = 1 << 20;      // of one list in a Redis reply
 inline constexpr std::size_t kQueueBatch = 128;          // jobs per script call

@@ -254,6 +254,12 @@ std::optional<std::vector<unsigned char>> from_hex(std::string_view text) {
     return bytes;
 }
 
+std::string cut(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return std::string(text);
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+    return std::string(text.substr(0, most)) + "…";
+}
+
 std::string counted(std::uint64_t count, std::string_view noun) {
     std::string text = std::to_string(count).append(1, ' ').append(noun);
     return count == 1 ? text : text + "s";

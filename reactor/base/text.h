@@ -39,6 +39,9 @@ std::string to_hex(std::span<const unsigned char> bytes);
 /// Nothing unless `text` is an even number of hex digits.
 std::optional<std::vector<unsigned char>> from_hex(std::string_view text);
 
+/// The first `most` bytes, whole characters only, marked when something is missing.
+std::string cut(std::string_view text, std::size_t most);
+
 /// `1 file`, `2 files`: for nouns whose plural is made with an s.
 std::string counted(std::uint64_t count, std::string_view noun);
 

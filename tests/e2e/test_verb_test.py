@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import stat
 import subprocess
 import tempfile
 import time
@@ -90,6 +91,27 @@ class TestVerbTest(unittest.TestCase):
                                               "name": "b.pdf.sealed"}])
         self.assertEqual([(one["file"], one["line"]) for one in wrong["failures"]],
                          [("kept.yml", 20)])
+
+    def test_junit_into_what_is_no_file(self):
+        """A link leads to its file, and a device stays one."""
+        self.write(PIPELINE)
+        kept, link, pipe = (os.path.join(self.folder, name) for name in ("kept", "link", "pipe"))
+        open(kept, "w").close()
+        os.symlink("kept", link)
+        self.assertEqual(self.musher(".", "--junit", "link").returncode, 0)
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(xml.parse(kept).getroot().tag, "testsuites")
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.assertEqual(self.musher(".", "--junit", "pipe").returncode, 0)
+        self.assertIn(b"<testsuites", os.read(reader, 1 << 16))
+        os.close(reader)
+        self.assertTrue(stat.S_ISFIFO(os.lstat(pipe).st_mode))
+        with open("/dev/full", "w") as full:
+            number = full.fileno()
+            told = self.musher(".", "--junit", f"/proc/self/fd/{number}", pass_fds=(number,))
+        self.assertEqual(told.returncode, 5, told.stderr)
+        self.assertIn("No space left on device", told.stderr)
 
     def test_junit(self):
         self.write(PIPELINE + WRONG + '  - name: lost\n    given: { file: lost.pdf }\n    expect: {}\n')

@@ -416,6 +416,29 @@ class RunningTest(unittest.TestCase):
                                       Authorization="Bearer s3cret")[0], 400, body)
         self.assertEqual(self.tcp("GET", "/health")[0], 200, "and it lives")
 
+    def test_a_dry_run_says_what_it_could_not_render(self):
+        house = self.house
+        house.write_pipeline("sums", "version: 1\nsource: { timer: { every: 366d } }\nsteps:\n"
+                             "  - log: \"${tonumber(event.due .. 'x') + 1}\"\n")
+        ask = ("emit", "sums", "--set", "due=1", "--dry-run")
+        until(lambda: house.run(*ask).returncode == 0)
+        step = json.loads(house.run(*ask, "--json").stdout)["steps"][0]
+        self.assertIn("arithmetic on a nil value", step["unrendered"])
+        self.assertIn("unrendered", house.run(*ask).stdout)
+
+    def test_a_file_that_is_named_twice_is_checked_once(self):
+        for words in (["check", "musher.yml", "pipelines/p.yml"], ["check", "musher.yml", "./musher.yml"],
+                      ["check", "pipelines", "pipelines"], ["test", "pipelines", "pipelines"]):
+            told = self.house.run(*words)
+            self.assertNotIn("same files", told.stdout + told.stderr, words)
+            self.assertNotEqual(told.returncode, 2, told.stderr)
+
+    def test_why_says_that_a_name_is_escaped(self):
+        for name, escaped in ((b"a\xff.txt", True), (b"a%FF.txt", False)):
+            told = json.loads(self.house.run("why", os.fsdecode(os.fsencode(self.house / "in/") + name),
+                                             "--json").stdout)
+            self.assertEqual(told.get("name_escaped", False), escaped, told)
+
     def test_emit_sets_nothing_that_every_event_has(self):
         for name in ("id", "source", "key", "time", "date"):
             for more in ([], ["--dry-run"]):

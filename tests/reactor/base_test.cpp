@@ -134,6 +134,18 @@ TEST(JsonText, IsRefusedWhenNestedTooDeep) {
               "JSON nested over 512 levels deep");
     EXPECT_TRUE(parse_json("{\"a\\\"[[[\": \"" + std::string(10'000, '{') + "\"}").has_value());
 }
+TEST(JsonText, FromOutsideCanBeReadAgainWithWhatIsAroundIt) {
+    const std::string deepest = std::string(512, '[') + std::string(512, ']');
+    EXPECT_TRUE(parse_json(deepest).has_value());
+    const std::string record = "{\"a\":{\"b\":[" + deepest + "]}}";
+    EXPECT_FALSE(parse_json(record).has_value());
+    EXPECT_TRUE(parse_own_json(record).has_value());
+}
+TEST(JsonText, OfAFaultIsNotAllOfTheText) {
+    const Error error = parse_json("\"" + std::string(100'000, 'x')).error();
+    EXPECT_TRUE(error.message.starts_with("not JSON: "));
+    EXPECT_LT(error.message.size(), 400u);
+}
 TEST(Errors, KeepTheirRetryAfterThroughJson) {
     Error error(Errc::unavailable, "the server answered 429");
     EXPECT_FALSE(to_json(error).contains("retry_after_ms"));

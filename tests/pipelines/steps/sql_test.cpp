@@ -95,6 +95,26 @@ TEST(Sql, SaysWhatIsWrong) {
     test::on_loop(faults, server);
 }
 
+/// One link, which both statements would get.
+Task<void> sessions(Loop& loop, PostgresServer& server) {
+    StepBench bench(loop, sql_spec(), make_sql());
+    bench.connections["shop"] = Connection{"postgres", Json{{"url", server.url()}, {"pool", 1}}};
+    for (const char* change : {"SET search_path TO nowhere", "PREPARE one AS SELECT 1"}) {
+        co_await bench.receipt("{ connection: shop, mode: exec, query: " + std::string(change) +
+                               " }");
+        const Json found = co_await bench.receipt(
+            "{ connection: shop, mode: one, query: \"SELECT current_setting('search_path') AS path,"
+            " (SELECT count(*) FROM pg_prepared_statements WHERE name = 'one') AS prepared\" }");
+        EXPECT_NE(found["row"]["path"], "nowhere") << change;
+        EXPECT_EQ(found["row"]["prepared"], 0) << change;
+    }
+    co_await bench.close();
+}
+TEST(Sql, LeavesNothingInTheSession) {
+    PostgresServer server;
+    test::on_loop(sessions, server);
+}
+
 TEST(Sql, ChecksItsOptions) {
     const auto faults = [](Json values) { return sql_spec().check(Options(std::move(values))); };
     EXPECT_EQ(faults({{"query", "SELECT 1"}, {"params", Json::array({1})}}).size(), 0u);
