@@ -141,11 +141,6 @@ class Exec final : public Step {
         if (spec.argv.empty() || spec.argv[0].empty()) {
             return fail(Errc::usage, "`argv` names no program");
         }
-        for (const std::string& argument : spec.argv) {
-            if (argument.find('\0') != std::string::npos) {
-                return fail(Errc::usage, "exec: an argument holds a NUL byte");
-            }
-        }
         const Json& env = options.json("env");
         for (const auto& [name, value] : env.items()) {
             if (value.is_null()) continue;

@@ -94,6 +94,7 @@ class Reader {
     bool from_text(const Value& value) const {
         return value.is(Kind::string) && (rendered_ || value.secret);
     }
+    static bool holds_nul(const Value& value) { return value.text.find('\0') != value.text.npos; }
     static bool scalar(const Value& value) {
         return !value.is(Kind::list) && !value.is(Kind::map) && !value.is(Kind::null);
     }
@@ -150,7 +151,7 @@ Json Reader::read_path(const Value& value) {
     if (!scalar(value)) return wrong(value);
     if (value.text.empty())
         return refuse(value, "bad_path", fmt::format("`{}` is empty", option_.name));
-    if (value.text.find('\0') != std::string::npos) {
+    if (holds_nul(value)) {
         return refuse(value, "bad_path", fmt::format("`{}` holds a NUL byte", option_.name),
                       "no path has one");
     }
@@ -224,16 +225,19 @@ Json Reader::read_size(const Value& value) {
 }
 
 Json Reader::read_list(const Value& value) {
-    if (scalar(value)) return Json::array({value.text});
+    const auto refused = [this](const Value& item) {
+        return refuse(item, "bad_text", fmt::format("`{}` holds a NUL byte", option_.name),
+                      "no name and no argument has one");
+    };
+    if (scalar(value)) {
+        return holds_nul(value) ? refused(value) : Json::array({value.text});
+    }
     if (!value.is(Kind::list)) return wrong(value);
     Json list = Json::array();
     for (const Value& item : value.items) {
         if (item.faulty) continue;
         if (!scalar(item)) return wrong(item);
-        if (item.text.find('\0') != std::string::npos) {
-            return refuse(item, "bad_text", fmt::format("`{}` holds a NUL byte", option_.name),
-                          "no name and no argument has one");
-        }
+        if (holds_nul(item)) return refused(item);
         list.push_back(item.text);
     }
     return list;

@@ -178,11 +178,11 @@ class PostgresQueueTest(unittest.TestCase):
         house.start()
         until(lambda: not house.counts("jobs")["source"]["ok"])
         self.insert(3)
-        # Together with the pipeline, whose table is only there.
+        # Together with the pipeline, whose table is only there, or right after it.
         self.postgres.psql("ALTER TABLE jobs RENAME TO tasks")
-        house.edit_settings(right + "&port=1", right)
         house.write_pipeline("jobs", QUEUE.replace("table: jobs", "table: tasks")
                              .replace("RAN", "{house}/ran").replace("LEASE", "2s"))
+        house.edit_settings(right + "&port=1", right)
         ended = "SELECT count(*) FROM tasks WHERE status = 'done'"
         until(lambda: self.postgres.psql(ended).stdout == "3\n", 10,
               lambda: str(house.counts("jobs")))

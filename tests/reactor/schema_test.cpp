@@ -98,7 +98,7 @@ TEST(Schema, SaysWhatWasWantedAndFound) {
     EXPECT_EQ(fault_of(OptionType::boolean, text("no")),
               "bad_type: `it` wants true or false, found `no` | write false");
     EXPECT_EQ(fault_of(OptionType::integer, text("5")),
-              "bad_type: `it` wants a whole number, found `5`");
+              "bad_type: `it` wants a whole number, found `5` | write it without quotes");
     EXPECT_EQ(fault_of(OptionType::text, map({})), "bad_type: `it` wants text, found a map");
     EXPECT_EQ(fault_of(OptionType::text, Value{}), "bad_type: `it` wants text, found nothing");
     EXPECT_EQ(fault_of(OptionType::choice, text("pol")),

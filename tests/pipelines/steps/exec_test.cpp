@@ -120,7 +120,8 @@ Task<void> wrong(Loop& loop) {
         {"{ argv: cat, limits: { memory: lots } }",
          "`memory` wants a size such as 10MiB, found `lots`"},
         {"{ argv: cat, limits: { disk: 1 } }", "limits has no option `disk`"},
-        {"{ argv: [cat, \"a${'\\0'}b\"] }", "exec: an argument holds a NUL byte"},
+        {"{ argv: [cat, \"a${'\\0'}b\"] }", "`argv` holds a NUL byte"},
+        {"{ argv: \"${'\\0'}b\" }", "`argv` holds a NUL byte"},
     };
     for (const auto& [yaml, expected] : kWrong) {
         const Error error = co_await bench.error(yaml);
