@@ -45,7 +45,7 @@ class AccessCheck {
     /// `verb`: what cannot be done, for the message.
     void need(const std::string& path, int mode, std::string_view verb, const Position& at);
     /// One to write into, which may have to be made.
-    void need_folder(const std::string& folder, const Position& at);
+    void need_folder(const std::string& folder, int mode, const Position& at);
     void warn(const Position& at, std::string message, std::string hint);
 
     Configuration& read_;
@@ -67,13 +67,13 @@ void AccessCheck::need(const std::string& path, int mode, std::string_view verb,
          "let that user, or run this as the user of the service: sudo -u musher musher check");
 }
 
-void AccessCheck::need_folder(const std::string& folder, const Position& at) {
+void AccessCheck::need_folder(const std::string& folder, int mode, const Position& at) {
     const std::string there = nearest_there(folder);
     struct stat status{};
     if (::stat(there.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
         return warn(at, there + " is no folder", "name another one, or move that file away");
     }
-    need(there, W_OK | X_OK, "write", at);
+    need(there, mode, "write", at);
 }
 
 void AccessCheck::watched(const WatchedFolder& folder) {
@@ -113,14 +113,14 @@ void AccessCheck::look_at_folders(const PipelineConfig& pipeline) {
     const FolderUse use = folder_use(pipeline);
     if (use.watched) watched(*use.watched);
     for (const WrittenFolder& folder : use.written) {
-        need_folder(folder.path, folder.at);
+        need_folder(folder.path, W_OK | X_OK, folder.at);
     }
 }
 
 void AccessCheck::look_at_daemon() {
     const DaemonConfig& daemon = read_.daemon;
     const Position at{daemon.queue.at.file, 0, 0};
-    if (folders_) need_folder(daemon.state, at);
+    if (folders_) need_folder(daemon.state, R_OK | W_OK | X_OK, at);
     if (daemon.log_to.starts_with('/')) need(nearest_there(daemon.log_to), W_OK, "write", at);
     if (!daemon.log_tty.empty()) need(daemon.log_tty, W_OK, "write", at);
 }
