@@ -47,11 +47,13 @@ Result<ShardRow> look_at(const ShardPlaces& places, const std::string& name, boo
     const std::string lock = spot.lock_path();
     if (registered) {
         Result<std::vector<std::string>> users = ShardLock::users_of(lock);
-        const Errc fault = users ? Errc::not_found : users.error().code;
-        const bool none = fault == Errc::not_found || fault == Errc::conflict;
-        if (!none) row.fault = std::move(users).error();
-        if (users) row.users = std::move(*users);
-        row.busy = users && ShardLock::is_held(lock);
+        if (users) {
+            row.users = std::move(*users);
+            row.busy = ShardLock::is_held(lock);
+        } else if (const Errc code = users.error().code;
+                   code != Errc::not_found && code != Errc::conflict) {
+            row.fault = std::move(users).error();
+        }
     }
     const bool there = is_folder(spot.target());
     if (there) row.source = source_of(spot.target());
